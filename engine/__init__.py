@@ -1,0 +1,1 @@
+"""Pegbar's engine: runs pipelines on job folders, as a process of its own. Imports nothing."""

@@ -1,0 +1,1 @@
+"""Lines and colours: numpy, scipy, scikit-image, skia; no torch, no bpy."""

@@ -1,0 +1,27 @@
+"""`flat`: colours line art region by region from reference frames, with exactly the reference's colours. Needs no weights."""
+
+from ...spec import Input, Output, Param, Pipeline
+
+SPEC = Pipeline(
+    name="flat",
+    label="Flat",
+    verb="Colorize Strip",
+    help="Colours line art region by region with exactly the colours of the reference frames",
+    inputs=(
+        Input("lineart", "lineart", "Line Art", "Choose the strip or the drawing to colour", several=True),
+        Input("reference", "reference", "Reference", "Add a coloured frame of this shot", several=True),
+    ),
+    outputs=(
+        Output("clip", "clip", "Colour"),
+        Output("colour", "clip", "Colour Without Lines", option="separate_lines"),
+        Output("lines", "clip", "Lines", option="separate_lines"),
+        Output("notes", "notes", "Regions to Check"),
+    ),
+    params=(
+        Param("close_gaps", 6, "Close Gaps", "Gaps in the lines up to this many pixels do not leak colour", 0, 40),
+        Param("separate_lines", False, "Lines as Own Strip", "Also give colour and lines as two clips"),
+        Param("speck_size", 12, "Specks", "Regions smaller than this many pixels take the colour around them", 0, 1000, advanced=True),
+        Param("threshold", 0.5, "Ink Threshold", "How dark a pixel is to count as line, between paper and ink", 0.05, 0.95, advanced=True),
+    ),
+    space="SEQUENCE_EDITOR",
+)

@@ -1,0 +1,307 @@
+"""The words and files that cross the boundary between Blender and the engine: Job, Shot, Event, JobFolder.
+
+Standard library only. Knows no pipeline and no pixel.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+PROTOCOL_VERSION = 1
+
+_TAKE = re.compile(r"take_(\d{3,})")
+
+
+class PegbarError(Exception):
+    """Something that the user can act on: its text is one sentence that says what, why and what to do."""
+
+
+class Cancelled(Exception):
+    """The other side asked this job to stop; what is written stays."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """The stretch of the timeline that a job is about; `first` and `last` are Blender's frame numbers, both included."""
+
+    scene: str
+    first: int
+    last: int
+    fps: float
+    step: int = 1
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """The frame numbers that are worked on: every one on ones, every second on twos."""
+        return tuple(range(self.first, self.last + 1, self.step))
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One input at one frame number; `file` is relative to the job folder, with forward slashes."""
+
+    frame: int
+    file: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request, written once and never edited: the recipe of a take."""
+
+    pipeline: str
+    params: Mapping[str, Any]
+    inputs: Mapping[str, tuple[InputFile, ...]]
+    shot: Shot
+    seed: int = 0
+    protocol: int = PROTOCOL_VERSION
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: `step` of `of` in a phase; `of` is 0 where the length is not known."""
+
+    phase: str
+    step: int
+    of: int
+
+
+@dataclass(frozen=True)
+class FrameWritten:
+    """One frame of one output is whole on disk; `file` is relative to the job folder."""
+
+    output: str
+    frame: int
+    file: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something the artist should know about the result."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The run ended without its result; `traceback` is empty where the user can act on `text`."""
+
+    text: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The run ended: with all its frames, or stopped on request with those written so far."""
+
+    seconds: float
+    cancelled: bool = False
+
+
+Event = Progress | FrameWritten | Warned | Failed | Done
+_EVENTS: dict[str, type[Event]] = {"progress": Progress, "frame": FrameWritten, "warning": Warned, "error": Failed, "done": Done}
+_NAMES = {kind: name for name, kind in _EVENTS.items()}
+
+
+@dataclass(frozen=True)
+class State:
+    """A job as its events tell it."""
+
+    name: Literal["queued", "running", "done", "stopped", "failed"] = "queued"
+    progress: Progress | None = None
+    frames: tuple[FrameWritten, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: Failed | None = None
+    seconds: float = 0.0
+
+
+def state_of(events: Iterable[Event]) -> State:
+    """The state that a job's events add up to; anything after an end means that it was taken up again."""
+    state, frames, warnings = State(), {}, {}
+    for event in events:
+        state = replace(state, name="running", error=None)
+        match event:
+            case Progress():
+                state = replace(state, progress=event)
+            case FrameWritten():
+                frames[event.output, event.frame] = event
+            case Warned():
+                warnings[event.text] = None
+            case Failed():
+                state = replace(state, name="failed", error=event)
+            case Done():
+                state = replace(state, name="stopped" if event.cancelled else "done", seconds=event.seconds)
+    return replace(state, frames=tuple(frames.values()), warnings=tuple(warnings))
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes a file so that it is seen whole or not at all. Raises PegbarError where the disk or the folder refuses."""
+    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise refused(path.parent, error) from error
+
+
+def refused(path: Path, error: OSError) -> PegbarError:
+    """The sentence for a file or folder that can't be written or read."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return PegbarError(f"The disk of {path} is full: free some space, then press Finish; frames already written are safe")
+    if error.errno == errno.ENAMETOOLONG:
+        return PegbarError(f"The path {path} is too long for this system: choose a takes folder with a shorter one")
+    return PegbarError(f"{path} cannot be used ({error.strerror or error}): choose another takes folder in the preferences")
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """The folder of one job, and the only code that names its files. One writer a file: `events.jsonl`, `outputs/`, `state/` and
+    `worker.log` belong to the worker, the rest to the side that made the job."""
+
+    path: Path
+
+    @property
+    def outputs(self) -> Path:
+        return self.path / "outputs"
+
+    @property
+    def state_folder(self) -> Path:
+        return self.path / "state"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / "worker.log"
+
+    @classmethod
+    def create(cls, shot_folder: Path) -> "JobFolder":
+        """Makes the next `take_NNN` in a shot's folder; two Blenders never get the same one. Raises PegbarError."""
+        try:
+            shot_folder.mkdir(parents=True, exist_ok=True)
+            number = max((int(m[1]) for p in shot_folder.iterdir() if (m := _TAKE.fullmatch(p.name))), default=0)
+            while True:
+                number += 1
+                with contextlib.suppress(FileExistsError):
+                    folder = cls(shot_folder / f"take_{number:03d}")
+                    folder.path.mkdir()
+                    (folder.path / "inputs").mkdir()
+                    return folder
+        except OSError as error:
+            raise refused(shot_folder, error) from error
+
+    def input_file(self, name: str, index: int, suffix: str) -> str:
+        """The relative name of an input's index-th file (from 1); its folder is made."""
+        relative = f"inputs/{name}/{index:04d}{suffix}"
+        self._make_parent(relative)
+        return relative
+
+    def output_file(self, name: str, index: int, suffix: str) -> str:
+        """The relative name of an output's index-th file (from 1, without gaps); its folder is made."""
+        relative = f"outputs/{name}/{index:04d}{suffix}"
+        self._make_parent(relative)
+        return relative
+
+    def file(self, relative: str) -> Path:
+        """The path of a file named in the job or an event. Raises PegbarError where it points out of the folder."""
+        path = self.path / relative
+        if Path(relative).is_absolute() or ".." in Path(relative).parts:
+            raise PegbarError(f"{self.path / 'job.json'} names {relative!r}, which lies outside the take: it was damaged or tampered with")
+        return path
+
+    def write_job(self, job: Job) -> None:
+        """Writes the request; from then on the folder is a take."""
+        write_atomic(self.path / "job.json", json.dumps(asdict(job), indent=1, ensure_ascii=False).encode())
+
+    def read_job(self) -> Job:
+        """The request. Raises PegbarError where it is missing, damaged or of a newer protocol."""
+        path = self.path / "job.json"
+        try:
+            data = json.loads(path.read_bytes())
+            protocol = data["protocol"]
+            if isinstance(protocol, int) and protocol > PROTOCOL_VERSION:
+                raise PegbarError(
+                    f"{self.path.name} was made by a newer Pegbar (protocol {protocol}, this one speaks {PROTOCOL_VERSION}): update Pegbar"
+                )
+            inputs = {str(name): tuple(InputFile(int(f["frame"]), str(f["file"])) for f in files) for name, files in data["inputs"].items()}
+            shot = Shot(**data["shot"])
+            return Job(str(data["pipeline"]), dict(data["params"]), inputs, shot, int(data["seed"]), int(protocol), str(data["id"]))
+        except OSError as error:
+            raise PegbarError(f"{path} cannot be read ({error.strerror}): the take is incomplete, delete it and start again") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise PegbarError(f"{path} is damaged ({error}): delete this take and start again") from error
+
+    def append(self, event: Event) -> None:
+        """Adds an event as one whole line; only the worker calls it."""
+        line = json.dumps({"event": _NAMES[type(event)], **asdict(event)}, ensure_ascii=False) + "\n"
+        try:
+            with open(self.path / "events.jsonl", "ab") as file:
+                if file.tell() and not self._ends_whole():
+                    file.write(b"\n")
+                file.write(line.encode())
+        except OSError as error:
+            raise refused(self.path, error) from error
+
+    def events(self, offset: int = 0) -> tuple[list[Event], int]:
+        """The whole lines from a byte offset on, and the offset after them. A line that is no event is passed over."""
+        try:
+            with open(self.path / "events.jsonl", "rb") as file:
+                file.seek(offset)
+                data = file.read()
+        except FileNotFoundError:
+            return [], offset
+        whole = data[: data.rfind(b"\n") + 1]
+        return [e for line in whole.splitlines() if (e := _event(line)) is not None], offset + len(whole)
+
+    def state(self) -> State:
+        """Where the job stands, from all its events."""
+        return state_of(self.events()[0])
+
+    @property
+    def cancel_requested(self) -> bool:
+        return (self.path / "cancel").exists()
+
+    def request_cancel(self) -> None:
+        """Asks the worker to stop between steps; what is written stays."""
+        (self.path / "cancel").touch()
+
+    def withdraw_cancel(self) -> None:
+        """Lets the job be taken up again."""
+        (self.path / "cancel").unlink(missing_ok=True)
+
+    def _make_parent(self, relative: str) -> None:
+        try:
+            (self.path / relative).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise refused(self.path, error) from error
+
+    def _ends_whole(self) -> bool:
+        with open(self.path / "events.jsonl", "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+
+
+def takes(shot_folder: Path) -> Iterator[JobFolder]:
+    """The takes of a shot, oldest first; folders without a request are passed over."""
+    if shot_folder.is_dir():
+        for path in sorted(shot_folder.iterdir(), key=lambda p: (len(p.name), p.name)):
+            if _TAKE.fullmatch(path.name) and (path / "job.json").is_file():
+                yield JobFolder(path)
+
+
+def _event(line: bytes) -> Event | None:
+    try:
+        data = json.loads(line)
+        return _EVENTS[data.pop("event")](**data)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None

@@ -1,0 +1,141 @@
+"""What a pipeline is, as data: Param, Input, Output, Weights, Pipeline; and the contract of its code: Report.
+
+Standard library only. Settings, panel, validation and command line are made from these.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from .protocol import InputFile, PegbarError
+
+Kind = Literal["sketch", "lineart", "reference", "image", "clip", "strokes", "notes"]
+"""sketch, strokes: one `.npz` of `engine.strokes` a frame. lineart, reference, image, clip: an image file a frame, or a `.npz`
+of strokes that the engine rasterises. notes: one JSON file a frame."""
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Param:
+    """One setting; its type is its default's type. `label` in title case, `help` a sentence without a full stop."""
+
+    name: str
+    default: Value
+    label: str
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[tuple[str, str, str], ...] = ()
+    """For text: (value, label, help) of each choice."""
+    advanced: bool = False
+    """Shown in the closed sub-panel."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """What goes in, by kind. `several`: any number of frames; else one."""
+
+    name: str
+    kind: Kind
+    label: str
+    help: str
+    several: bool = False
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Output:
+    """What comes out, by kind. `option`: the name of the boolean Param that asks for it; always made where empty."""
+
+    name: str
+    kind: Kind
+    label: str
+    option: str = ""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The files that a pipeline needs, at a full revision hash, each with its sha256 and size in bytes."""
+
+    repository: str
+    revision: str
+    files: tuple[tuple[str, str, int], ...]
+    licence: str
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A method, runnable: what the catalog lists. Its code is `pipelines/<name>/pipeline.py` with `load` and `generate`."""
+
+    name: str
+    label: str
+    verb: str
+    """The button's words, in title case: `Colorize Strip`."""
+    help: str
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    params: tuple[Param, ...]
+    weights: tuple[Weights, ...] = ()
+    space: Literal["VIEW_3D", "SEQUENCE_EDITOR", ""] = ""
+    """The editor whose sidebar shows it; none where empty."""
+
+
+class Report(Protocol):
+    """What `generate(model, job, inputs, report)` tells and keeps while it works."""
+
+    state: Path
+    """A folder for what a later run needs to go on; the pipeline owns its files and writes them by `protocol.write_atomic`."""
+
+    def progress(self, phase: str, step: int, of: int) -> None:
+        """Says where the run stands. Raises Cancelled where the other side asked to stop: call it between steps."""
+
+    def write(self, output: str, frame: int, content: object) -> None:
+        """Writes one frame of an output whole, then names it in an event: an image array, Strokes, or (notes) JSON data."""
+
+    def written(self, output: str) -> frozenset[int]:
+        """The frame numbers of an output that an earlier run of this job has already written whole."""
+
+    def warn(self, text: str) -> None:
+        """Tells the artist something about the result, in one sentence."""
+
+
+def complete(pipeline: Pipeline, params: Mapping[str, Any]) -> dict[str, Value]:
+    """Every param of the pipeline with its value, defaults filled in. Raises PegbarError where a value is not one it can take."""
+    known = {param.name for param in pipeline.params}
+    if unknown := sorted(set(params) - known):
+        raise PegbarError(f"{pipeline.label} has no setting {', '.join(map(repr, unknown))}: it has {', '.join(sorted(known))}")
+    return {param.name: _checked(param, params.get(param.name, param.default)) for param in pipeline.params}
+
+
+def check(pipeline: Pipeline, params: Mapping[str, Any], inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str, Value]:
+    """The completed params, once everything that can be said without opening a file is right. Raises PegbarError."""
+    for wanted in pipeline.inputs:
+        files = inputs.get(wanted.name, ())
+        if wanted.required and not files:
+            raise PegbarError(f"{pipeline.label} has no {wanted.label.lower()}: {wanted.help[0].lower()}{wanted.help[1:]}")
+        if not wanted.several and len(files) > 1:
+            raise PegbarError(f"{pipeline.label} takes one {wanted.label.lower()}, {len(files)} were given: choose one")
+    if unknown := sorted(set(inputs) - {wanted.name for wanted in pipeline.inputs}):
+        raise PegbarError(f"{pipeline.label} has no input {', '.join(map(repr, unknown))}")
+    return complete(pipeline, params)
+
+
+def _checked(param: Param, value: Any) -> Value:
+    kind = type(param.default)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise PegbarError(f"{param.label} is {value!r}: it takes {_NOUN[kind]}")
+    if param.choices and value not in [choice for choice, _, _ in param.choices]:
+        raise PegbarError(f"{param.label} is {value!r}: choose one of {', '.join(choice for choice, _, _ in param.choices)}")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low, high = param.minimum, param.maximum
+        if not (low is None or value >= low) or not (high is None or value <= high):
+            raise PegbarError(f"{param.label} is {value}: it goes from {low} to {high}")
+    checked: Value = value
+    return checked
+
+
+_NOUN: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
