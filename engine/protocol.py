@@ -124,7 +124,9 @@ class State:
 
 def state_of(events: Iterable[Event]) -> State:
     """The state that a job's events add up to; anything after an end means that it was taken up again."""
-    state, frames, warnings = State(), {}, {}
+    state = State()
+    frames: dict[tuple[str, int], FrameWritten] = {}
+    warnings: dict[str, None] = {}
     for event in events:
         state = replace(state, name="running", error=None)
         match event:
