@@ -30,3 +30,32 @@ help: ## this list
 	$(PYTHON313) -m venv .venv/blender-5.2
 	.venv/blender-5.2/bin/python $(PIP) bpy==$(BPY_5.2) $$(grep ^pytest requirements/dev.txt)
 	@touch $@
+
+# bpy and skia load a few of the system's libraries (GL, X, fonts) that a minimal machine lacks.
+.venv/.libraries: .venv/engine/.ready .venv/blender-4.5/.ready
+	@bash tools/libraries.sh $(ENGINE) .venv/blender-4.5/bin/python
+	@touch $@
+
+BLENDER_4 := .venv/blender-4.5/.ready .venv/blender-5.0/.ready
+BLENDER := $(BLENDER_4) $(if $(PYTHON313),.venv/blender-5.2/.ready)
+
+test: .venv/.libraries $(BLENDER) ## every test that needs no GPU, no network and no window
+	@$(ENGINE) tests/suites.py engine blender-4.5 blender-5.0 blender-5.2
+
+test-engine: .venv/engine/.ready ## the engine's tests alone
+	@$(ENGINE) -m pytest
+
+test-blender: .venv/.libraries $(BLENDER) ## the tests inside Blender 4.5, 5.0 and 5.2 (the bpy packages)
+	@$(ENGINE) tests/suites.py blender-4.5 blender-5.0 blender-5.2
+
+check: .venv/engine/.ready ## format, lint, types, import floors
+	@$(ENGINE) -m ruff format --check .
+	@$(ENGINE) -m ruff check .
+	@$(ENGINE) -m mypy
+	@$(ENGINE) -m pytest -q tests/test_floors.py
+
+bench: .venv/engine/.ready ## the benchmarks' tables
+	@for file in benchmarks/*.py; do echo "== $$file"; $(ENGINE) $$file || exit 1; done
+
+clean: ## forget the environments and what was made
+	rm -rf .venv demo dist
