@@ -14,13 +14,14 @@ import bpy
 
 from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder
 from ..engine.spec import Kind
+from . import grease_pencil
 from .places import Placed, Source, Target
 
 Reader = Callable[[bpy.types.Scene, Sequence[Source], Sequence[int], JobFolder, str], Generator[float, None, tuple[InputFile, ...]]]
 Writer = Callable[[bpy.types.Scene, JobFolder, Job, Sequence[FrameWritten], Target], Generator[float, None, Placed]]
 Result = TypeVar("Result")
 
-READ: dict[Kind, Reader] = {}
+READ: dict[Kind, Reader] = {"sketch": grease_pencil.read, "strokes": grease_pencil.read}
 WRITE: dict[Kind, Writer] = {}
 
 __all__ = ["READ", "WRITE", "Placed", "Reader", "Source", "Target", "Writer", "finish"]

@@ -1,0 +1,197 @@
+"""Reads Grease Pencil drawings as the scene shows them: evaluated, in final colours, as strokes in pixels of a view.
+
+Blender's thread only copies arrays and projects points here; the engine rasterises. Onion skins, overlays, masks, lights, textures
+and blend modes are not read.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+
+import bpy
+import numpy as np
+
+from ..engine.protocol import InputFile, JobFolder, PegbarError, write_atomic
+from ..engine.strokes import BEZIER, Strokes
+from .colours import Paints, paints_of, stroke_colours
+from .curves import cut, read_curves
+from .places import Source
+from .projection import Array, View, camera_view, fitted_view, in_front, mean_scale, render_size
+from .stepping import at_frames, scene_named
+
+TAKES = "pegbar_takes"
+"""Custom property of Grease Pencil data: which of its layers takes have made."""
+
+
+def read(
+    scene: bpy.types.Scene, sources: Sequence[Source], frames: Sequence[int], folder: JobFolder, name: str
+) -> Generator[float, None, tuple[InputFile, ...]]:
+    """Writes one object's drawing at each frame as strokes; frames on end that show the same share a file."""
+    if len(sources) != 1:
+        raise PegbarError(f"{len(sources)} drawings are chosen: choose one")
+    source, scene_name = sources[0], scene.name
+    view = yield from shared_view(scene, source, frames)
+    files: list[InputFile] = []
+    last, written, drawn = b"", 0, False
+
+    def visit(depsgraph: bpy.types.Depsgraph, frame: int) -> None:
+        nonlocal last, written, drawn
+        strokes = read_drawing(source, depsgraph, frame, view)
+        drawn = drawn or len(strokes.curve_type) > 0
+        data = strokes.to_bytes()
+        if data != last:
+            written += 1
+            write_atomic(folder.file(folder.input_file(name, written, ".npz")), data)
+            last = data
+        files.append(InputFile(frame, folder.input_file(name, written, ".npz")))
+
+    yield from at_frames(scene_named(scene_name), frames, visit)
+    if not drawn:
+        raise PegbarError(_empty(source, frames))
+    return tuple(files)
+
+
+def shared_view(scene: bpy.types.Scene, source: Source, frames: Sequence[int]) -> Generator[float, None, View | None]:
+    """Where the scene has no camera: one view that fits all visible layers of the object over all frames; else None.
+
+    All layers whichever are chosen, so that what is read from one object at different times lies on top of itself.
+    """
+    if scene.camera is not None:
+        return None
+    size, matrices, extremes = render_size(scene), [], []
+
+    def visit(depsgraph: bpy.types.Depsgraph, frame: int) -> None:
+        evaluated = object_of(source).evaluated_get(depsgraph)
+        matrices.append(np.array(evaluated.matrix_world))
+        for layer in shown_layers(evaluated, Source("OBJECT", source.name)):
+            if (key := layer.current_frame()) and len(points := read_curves(key.drawing).position):
+                matrix = np.linalg.inv(matrices[0]) @ world_matrix(evaluated, layer)
+                placed = points @ matrix[:3, :3].T + matrix[:3, 3]
+                extremes.extend((placed.min(axis=0), placed.max(axis=0)))
+
+    yield from at_frames(scene, frames, visit)
+    if not extremes:
+        raise PegbarError(_empty(source, frames))
+    return fitted_view(size, matrices[0], np.min(extremes, axis=0), np.max(extremes, axis=0))
+
+
+def read_drawing(source: Source, depsgraph: bpy.types.Depsgraph, frame: int, view: View | None = None) -> Strokes:
+    """The object's drawing as evaluated, the depsgraph being at `frame`, through `view` or the scene's camera."""
+    evaluated = object_of(source).evaluated_get(depsgraph)
+    view = view or camera_view(depsgraph.scene, depsgraph)
+    layers = list(shown_layers(evaluated, source))
+    keys = [layer.current_frame() for layer in layers]
+    paints = paints_of(evaluated)
+    parts = [_layer_strokes(evaluated, layer, paints, view) for layer, key in zip(layers, keys, strict=True) if key]
+    return _joined(parts, view, paints.names, max((key.frame_number for key in keys if key), default=frame))
+
+
+def keys(source: Source, first: int, last: int) -> tuple[int, ...]:
+    """The frames from first to last on which another drawing begins; `first` itself where one is held over it."""
+    numbers = {key.frame_number for layer in shown_layers(object_of(source), source) for key in layer.frames}
+    within = {number for number in numbers if first <= number <= last}
+    return tuple(sorted(within | {first} if any(number < first for number in numbers) else within))
+
+
+def object_of(source: Source) -> bpy.types.Object:
+    """The source's object. Raises PegbarError where it went away or is no drawing."""
+    found = bpy.data.objects.get(source.name)
+    if found is None:
+        raise PegbarError(f"The drawing {source.name!r} is no longer there: undo its deletion or choose another")
+    if found.type != "GREASEPENCIL":
+        raise PegbarError(f"{source.name!r} is no Grease Pencil drawing: choose one")
+    return found
+
+
+def shown_layers(found: bpy.types.Object, source: Source) -> Iterator[bpy.types.GreasePencilLayer]:
+    """The layers that are read, bottom first: visible, and chosen or, where none is chosen, not made by a take."""
+    layers = found.data.layers
+    if missing := [name for name in source.layers if name not in bpy.data.objects[source.name].data.layers]:
+        raise PegbarError(f"The drawing {source.name!r} has no layer {missing[0]!r}: choose its layers again")
+    made = {name for take in found.data.get(TAKES, {}).values() for name in take["layers"]}
+    for layer in layers:
+        if (layer.name in source.layers if source.layers else layer.name not in made) and not _hidden(layer):
+            yield layer
+
+
+def world_matrix(evaluated: bpy.types.Object, layer: bpy.types.GreasePencilLayer) -> Array:
+    """(4, 4) A layer's own space to the world."""
+    if layer.parent is None:
+        return np.array(evaluated.matrix_world @ layer.matrix_local)
+    parent = layer.parent.matrix_world
+    if layer.parent_bone and layer.parent.pose and layer.parent_bone in layer.parent.pose.bones:
+        parent = parent @ layer.parent.pose.bones[layer.parent_bone].matrix
+    return np.array(parent @ layer.matrix_parent_inverse @ layer.matrix_local)
+
+
+def _hidden(layer: bpy.types.GreasePencilLayer) -> bool:
+    # the evaluated data of 4.5 and later leaves hidden layers out, the original one does not
+    group = layer.parent_group
+    while group is not None and not group.hide:
+        group = group.parent_group
+    return layer.hide or group is not None
+
+
+def _layer_strokes(evaluated: bpy.types.Object, layer: bpy.types.GreasePencilLayer, paints: Paints, view: View) -> Strokes:
+    curves = read_curves(layer.current_frame().drawing)
+    matrix = view.matrix @ world_matrix(evaluated, layer)
+    if ((ahead := in_front(matrix, curves.position)) < 0).any():
+        curves = cut(curves, ahead)
+    points, depth, w = view.project(matrix, curves.position)
+    bezier = np.repeat(curves.curve_type == BEZIER, np.diff(curves.offsets))
+    handles = np.repeat(points[:, None], 2, axis=1)
+    for side, at in enumerate((curves.left, curves.right)):
+        handles[bezier, side] = view.project(matrix, at[bezier])[0]
+    # the scale of the object enlarges a radius, that of the layer does not
+    radius = np.maximum(curves.radius + layer.radius_offset, 0) * mean_scale(np.array(evaluated.matrix_world))
+    line, fill = stroke_colours(curves, paints, layer)
+    material = np.where(curves.material < len(paints.names), curves.material, -1)
+    return Strokes(
+        size=view.size,
+        points=points,
+        depth=depth,
+        handles=handles,
+        widths=(2 * radius * view.scale / np.abs(w)).astype(np.float32),
+        opacity=np.clip(curves.opacity, 0, 1),
+        offsets=curves.offsets,
+        curve_type=curves.curve_type.astype(np.uint8),
+        cyclic=curves.cyclic,
+        line_colour=line,
+        fill_colour=fill,
+        layer=np.zeros(len(line), np.int32),
+        material=material.astype(np.int32),
+        source=curves.source,
+        layers=(layer.name,),
+        matrices=matrix[None],
+    )
+
+
+_SHAPES = {
+    "points": (2,), "depth": (), "handles": (2, 2), "widths": (), "opacity": (),
+    "curve_type": (), "cyclic": (), "line_colour": (4,), "fill_colour": (4,), "material": (), "source": (),
+}  # fmt: skip
+"""What the layers' arrays are joined from, and the shape of one entry."""
+
+
+def _joined(parts: Sequence[Strokes], view: View, materials: tuple[str, ...], drawing: int) -> Strokes:
+    """The strokes of all layers as one drawing."""
+    arrays = {name: _concatenated([getattr(part, name) for part in parts], shape) for name, shape in _SHAPES.items()}
+    counts = [count for part in parts for count in np.diff(part.offsets)]
+    return Strokes(
+        **arrays,
+        size=view.size,
+        offsets=np.cumsum([0, *counts], dtype=np.int32),
+        layer=np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.curve_type) for part in parts]),
+        layers=tuple(name for part in parts for name in part.layers),
+        matrices=_concatenated([part.matrices for part in parts], (4, 4)),
+        materials=materials,
+        drawing=drawing,
+    )
+
+
+def _concatenated(arrays: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    return np.concatenate(arrays) if arrays else np.zeros((0, *shape))
+
+
+def _empty(source: Source, frames: Sequence[int]) -> str:
+    where = f"frame {frames[0]}" if len(frames) == 1 else f"frames {frames[0]} to {frames[-1]}"
+    layers = "its chosen layers have" if source.layers else "it has"
+    return f"The drawing {source.name!r} is empty: {layers} no strokes that show on {where}; draw there or choose other frames"
