@@ -8,11 +8,18 @@ import errno
 import json
 import os
 import re
+import sys
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 PROTOCOL_VERSION = 1
 
@@ -36,6 +43,12 @@ class Shot:
     last: int
     fps: float
     step: int = 1
+
+    def __post_init__(self) -> None:
+        if self.last < self.first:
+            raise PegbarError(f"The shot ends at frame {self.last}, before its first frame {self.first}: choose a later end")
+        if self.step < 1:
+            raise PegbarError(f"The shot has a step of {self.step}: choose 1 for ones, 2 for twos")
 
     @property
     def frames(self) -> tuple[int, ...]:
@@ -62,6 +75,8 @@ class Job:
     seed: int = 0
     protocol: int = PROTOCOL_VERSION
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """Where the other side took the inputs from and where the result goes: its own plain data, which the engine passes over."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +182,41 @@ def refused(path: Path, error: OSError) -> PegbarError:
     return PegbarError(f"{path} cannot be used ({error.strerror or error}): choose another takes folder in the preferences")
 
 
+def lock(path: Path, mode: Literal["ab", "rb"] = "ab") -> BinaryIO | None:
+    """Takes a file for whoever holds what is returned, until it is closed or the process ends, however it ends; None where another
+    has it. Raises PegbarError where the file can't be opened."""
+    try:
+        file: BinaryIO = open(path, mode)  # noqa: SIM115 - the lock lasts as long as it is open
+        try:
+            if sys.platform == "win32":
+                file.seek(_LOCKED_BYTE)
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except OSError as error:
+            file.close()
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
+                return None
+            raise
+    except OSError as error:
+        raise refused(path, error) from error
+
+
+def locked(path: Path) -> bool:
+    """Whether a living process holds the file."""
+    if not path.exists():
+        return False
+    file = lock(path, "rb")
+    if file is not None:
+        file.close()
+    return file is None
+
+
+_LOCKED_BYTE = 1 << 30
+"""Windows locks bytes against reading, too: one far behind the end leaves the file readable."""
+
+
 @dataclass(frozen=True)
 class JobFolder:
     """The folder of one job, and the only code that names its files. One writer a file: `events.jsonl`, `outputs/`, `state/` and
@@ -185,6 +235,11 @@ class JobFolder:
     @property
     def log_file(self) -> Path:
         return self.path / "worker.log"
+
+    @property
+    def reserve_file(self) -> Path:
+        """A little room on the disk that the worker gives up when the disk is full, to be able to say so."""
+        return self.path / "reserve"
 
     @classmethod
     def create(cls, shot_folder: Path) -> "JobFolder":
@@ -216,10 +271,10 @@ class JobFolder:
 
     def file(self, relative: str) -> Path:
         """The path of a file named in the job or an event. Raises PegbarError where it points out of the folder."""
-        path = self.path / relative
-        if Path(relative).is_absolute() or ".." in Path(relative).parts:
+        inner = Path(relative)
+        if inner.anchor or ".." in inner.parts:
             raise PegbarError(f"{self.path / 'job.json'} names {relative!r}, which lies outside the take: it was damaged or tampered with")
-        return path
+        return self.path / inner
 
     def write_job(self, job: Job) -> None:
         """Writes the request; from then on the folder is a take."""
@@ -236,8 +291,10 @@ class JobFolder:
                     f"{self.path.name} was made by a newer Pegbar (protocol {protocol}, this one speaks {PROTOCOL_VERSION}): update Pegbar"
                 )
             inputs = {str(name): tuple(InputFile(int(f["frame"]), str(f["file"])) for f in files) for name, files in data["inputs"].items()}
-            shot = Shot(**data["shot"])
-            return Job(str(data["pipeline"]), dict(data["params"]), inputs, shot, int(data["seed"]), int(protocol), str(data["id"]))
+            shot = data["shot"]
+            shot = Shot(str(shot["scene"]), int(shot["first"]), int(shot["last"]), float(shot["fps"]), int(shot["step"]))
+            seed, origin = int(data["seed"]), dict(data.get("origin", {}))
+            return Job(str(data["pipeline"]), dict(data["params"]), inputs, shot, seed, int(protocol), str(data["id"]), origin)
         except OSError as error:
             raise PegbarError(f"{path} cannot be read ({error.strerror}): the take is incomplete, delete it and start again") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -268,6 +325,22 @@ class JobFolder:
     def state(self) -> State:
         """Where the job stands, from all its events."""
         return state_of(self.events()[0])
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Holds the job for this process while it runs it. Raises PegbarError where another process does."""
+        patient_until = time.monotonic() + 1.0  # whoever asks `is_running` holds the lock for an instant
+        while (file := lock(self.path / "events.jsonl")) is None:
+            if time.monotonic() > patient_until:
+                raise PegbarError(f"{self.path.name} is already being worked on by another Pegbar: wait until it is done")
+            time.sleep(0.05)
+        with file:
+            yield
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a living process works on the job."""
+        return locked(self.path / "events.jsonl")
 
     @property
     def cancel_requested(self) -> bool:
@@ -304,6 +377,8 @@ def takes(shot_folder: Path) -> Iterator[JobFolder]:
 def _event(line: bytes) -> Event | None:
     try:
         data = json.loads(line)
-        return _EVENTS[data.pop("event")](**data)
+        event = _EVENTS[data.pop("event")](**data)
+        whole = all(isinstance(getattr(event, f.name), (int, float) if f.type is float else f.type) for f in fields(event))  # type: ignore[arg-type]
+        return event if whole else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

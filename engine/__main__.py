@@ -1,0 +1,133 @@
+"""The engine by itself: `python -m engine` lists pipelines, runs jobs, serves a Blender, and has a sub-command a pipeline."""
+
+import importlib.util
+import sys
+
+# Before the imports below, which an older Python cannot even read; the client shows the last line to the artist.
+if sys.version_info < (3, 11):  # noqa: UP036
+    sys.exit(f"Pegbar needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}: choose another in the preferences")
+if MISSING := [m for m in ("numpy", "scipy", "skimage", "skia", "PIL", "av", "safetensors") if importlib.util.find_spec(m) is None]:
+    sys.exit(f"{sys.executable} lacks the engine's packages ({', '.join(MISSING)}): install the engine in the preferences")
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator, Sequence
+
+from . import __version__
+from .catalog import PIPELINES
+from .commandline import parser, table, take
+from .protocol import Done, Event, Failed, FrameWritten, JobFolder, PegbarError, Progress, Warned
+from .worker import Models, run_job, serve
+
+DONE, FAILED, BAD_USAGE, CANCELLED = 0, 1, 2, 130
+LINE_S = 5.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and gives its exit code: 0 done, 1 failed, 2 bad usage, 130 cancelled."""
+    options = parser(__version__).parse_args(arguments)
+    try:
+        match options.command:
+            case "list":
+                print(table())
+                return DONE
+            case "serve":
+                serve(options.folder)
+                return DONE
+            case "run":
+                folders = [JobFolder(path) for path in options.jobs]
+            case name:
+                folders = [take(PIPELINES[name], options, say)]
+    except PegbarError as error:
+        say(str(error))
+        return BAD_USAGE
+    return run(folders)
+
+
+def run(folders: list[JobFolder]) -> int:
+    """Runs takes one after the other; Ctrl-C keeps what is written and ends them all."""
+    models: Models = {}
+    ends = []
+    for folder in folders:
+        ends.append(_run_one(folder, models))
+        if isinstance(ends[-1], Done) and ends[-1].cancelled:
+            say(f"Stopped. {len(folder.state().frames)} files are ready in {folder.outputs}; the same command goes on after them")
+            return CANCELLED
+    return FAILED if any(isinstance(end, Failed) for end in ends) else DONE
+
+
+def say(text: str) -> None:
+    """Tells the user something; stdout is for results alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+class Line:
+    """The line of progress: rewritten in place in a terminal, else a new one now and then."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._frames = 0
+        self._shown = ""
+        self._shown_at = 0.0
+
+    def tell(self, event: Event) -> None:
+        match event:
+            case FrameWritten():
+                self._frames += 1
+            case Progress(phase, step, of):
+                self._show(phase, f"{phase} {step}/{of}" if of else phase)
+            case Warned(text):
+                self.end()
+                say(text)
+            case Done() | Failed():
+                self.end()
+
+    def end(self) -> None:
+        """Leaves the line as it stands."""
+        if self._terminal and self._shown:
+            say("")
+        self._shown = ""
+
+    def _show(self, phase: str, text: str) -> None:
+        if self._terminal:
+            print(f"\r{text.ljust(len(self._shown))}", end="", file=sys.stderr, flush=True)
+        elif self._shown.split(" ")[0] != phase.split(" ")[0] or time.monotonic() - self._shown_at > LINE_S:
+            self._shown_at = time.monotonic()
+            say(text)
+        else:
+            return
+        self._shown = text
+
+
+def _run_one(folder: JobFolder, models: Models) -> Done | Failed:
+    try:
+        folder.withdraw_cancel()
+        with _interrupt_cancels(folder):
+            end = run_job(folder, models, Line().tell)
+    except PegbarError as error:
+        end = Failed(str(error))
+    if isinstance(end, Failed):
+        say(end.traceback + end.text)
+    elif not end.cancelled:
+        print(folder.outputs, flush=True)
+    return end
+
+
+@contextlib.contextmanager
+def _interrupt_cancels(folder: JobFolder) -> Iterator[None]:
+    """The first Ctrl-C asks the job to stop between steps, the second stops it there and then."""
+
+    def cancel(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        folder.request_cancel()
+
+    before = signal.signal(signal.SIGINT, cancel)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

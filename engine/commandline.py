@@ -1,0 +1,241 @@
+"""What is typed, as a job: options made from each pipeline's SPEC, input files found, numbered and copied into a take.
+
+Core. Prints nothing: `say` takes what the user should know.
+"""
+
+import argparse
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+from .catalog import PIPELINES
+from .drawing.frames import encode_png, read_image, read_movie
+from .protocol import InputFile, Job, JobFolder, PegbarError, Shot, refused, write_atomic
+from .spec import Input, Param, Pipeline, check
+
+IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+MOVIES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
+STROKES = ".npz"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One frame of an input where the user has it; `path` is a movie's for each of its frames."""
+
+    frame: int
+    path: Path
+
+
+def parser(version: str) -> argparse.ArgumentParser:
+    """The whole command line: `options.command` names the sub-command."""
+    top = argparse.ArgumentParser(prog="pegbar", description="Pegbar's engine: 2D animation pipelines on files and folders.")
+    top.add_argument("--version", action="version", version=version)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("list", help="the pipelines, with what goes in and comes out")
+    run = commands.add_parser("run", help="run takes, or go on with them")
+    run.add_argument("jobs", nargs="+", type=Path, metavar="JOB", help="folder of a take (it holds a job.json)")
+    serve = commands.add_parser("serve", help="run what a Blender drops in a folder, until stdin ends")
+    serve.add_argument("folder", type=Path, metavar="FOLDER")
+    for spec in PIPELINES.values():
+        _add_pipeline(commands.add_parser(spec.name, help=_plain(spec.help), description=_plain(spec.help)), spec)
+    return top
+
+
+def table() -> str:
+    """The pipelines, one a row. `[...]` can be left out, `...` may be several."""
+    rows = [("PIPELINE", "INPUTS", "OUTPUTS", "WHAT IT DOES")]
+    for spec in PIPELINES.values():
+        inputs = ", ".join(_optional(i.name + "..." * i.several, not i.required) for i in spec.inputs)
+        outputs = ", ".join(_optional(o.name, bool(o.option)) for o in spec.outputs)
+        rows.append((spec.name, inputs, outputs, spec.help))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)] + [0]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def take(spec: Pipeline, options: argparse.Namespace, say: Say) -> JobFolder:
+    """The take that the options ask for: made in `--out`, or found there from the same command. Raises PegbarError."""
+    sources, shot = _gather(spec, options, say)
+    params = {param.name: getattr(options, f"param_{param.name}") for param in spec.params}
+    named = {name: tuple(InputFile(s.frame, s.path.name) for s in found) for name, found in sources.items()}
+    params = check(spec, params, named)
+    identity = _identity(spec.name, params, shot, options.seed, sources)
+    folder = JobFolder(options.out.absolute())
+    if (folder.path / "job.json").exists():
+        if folder.read_job().id != identity:
+            raise PegbarError(f"{options.out} holds the take of another job: choose another folder, or repeat that job's command unchanged")
+        return folder
+    _make(folder.path)
+    inputs = {name: _copy(folder, name, found) for name, found in sources.items()}
+    folder.write_job(Job(spec.name, params, inputs, shot, options.seed, id=identity))
+    return folder
+
+
+def _add_pipeline(command: argparse.ArgumentParser, spec: Pipeline) -> None:
+    inputs = command.add_argument_group(
+        "inputs", "a folder of images or of drawings (.npz), a movie, a file, or N=FILE for frame N (repeat it)"
+    )
+    for wanted in spec.inputs:
+        inputs.add_argument(
+            _flag(wanted.name), dest=f"input_{wanted.name}", action="append", default=[], required=wanted.required,
+            metavar="FILES", help=_plain(f"{wanted.label}: {wanted.help}"),
+        )  # fmt: skip
+    shot = command.add_argument_group("shot")
+    shot.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the take; the same command goes on where it stopped")
+    shot.add_argument(
+        "--first",
+        type=int,
+        metavar="N",
+        help=f"first frame (of the shot, and of files without numbers; default: the first {spec.inputs[0].name}, or 1)",
+    )
+    shot.add_argument("--last", type=int, metavar="N", help=f"last frame (default: the last {spec.inputs[0].name})")
+    shot.add_argument("--step", type=int, default=1, metavar="N", help="1: on ones, 2: on twos (default: 1)")
+    shot.add_argument("--fps", type=float, default=24.0, help="frames a second (default: 24)")
+    shot.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same result (default: 0)")
+    settings = command.add_argument_group("settings")
+    for param in spec.params:
+        _add_param(settings, param)
+
+
+def _add_param(group: Any, param: Param) -> None:
+    text = _plain(f"{param.help} (default: {param.default})")
+    options: dict[str, Any] = {"dest": f"param_{param.name}", "default": param.default, "help": text}
+    if isinstance(param.default, bool):
+        options |= {"action": argparse.BooleanOptionalAction}
+    elif param.choices:
+        options |= {"choices": [value for value, _, _ in param.choices]}
+    else:
+        options |= {"type": type(param.default), "metavar": {int: "N", float: "X", str: "TEXT"}[type(param.default)]}
+    group.add_argument(_flag(param.name), **options)
+
+
+def _gather(spec: Pipeline, options: argparse.Namespace, say: Say) -> tuple[dict[str, list[Source]], Shot]:
+    """The inputs' sources by name, and the shot; the pipeline's first input sets the shot's length."""
+    first = options.first
+    sources: dict[str, list[Source]] = {}
+    for wanted in spec.inputs:
+        values = getattr(options, f"input_{wanted.name}")
+        found = sources[wanted.name] = _sources(wanted, values, 1 if first is None else first, options.step, say)
+        if first is None and found:
+            first = found[0].frame
+    leading = next(found for found in sources.values() if found)
+    last = leading[-1].frame if options.last is None else options.last
+    return {name: found for name, found in sources.items() if found}, Shot("", first, last, options.fps, options.step)
+
+
+def _sources(wanted: Input, values: list[str], first: int, step: int, say: Say) -> list[Source]:
+    """The sources that an input's values name, by frame number."""
+    found: list[Source] = []
+    for value in values:
+        if numbered := re.fullmatch(r"(-?\d+)=(.+)", value):
+            found.append(Source(int(numbered[1]), _existing(Path(numbered[2]))))
+            continue
+        path = _existing(Path(value))
+        paths = _folder_files(path) if path.is_dir() else _movie_frames(path) if path.suffix.lower() in MOVIES else [path]
+        numbers = _own_numbers(paths, step) if path.is_dir() else None
+        found += [Source(number, p) for number, p in zip(numbers or range(first, first + step * len(paths), step), paths, strict=True)]
+        if len(paths) > 1:
+            how = "by the numbers in their names" if numbers else "in order: their names have no numbers that follow each other"
+            say(f"{wanted.name}: {len(paths)} frames, {found[-len(paths)].frame} to {found[-1].frame}, {how}")
+    for source in found:
+        allowed = (STROKES,) if wanted.kind in ("sketch", "strokes") else (*IMAGES, *MOVIES, STROKES)
+        if source.path.suffix.lower() not in allowed:
+            raise PegbarError(f"{source.path} is no file for {wanted.name}: it takes {', '.join(allowed)}")
+    return sorted(found, key=lambda source: source.frame)
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise PegbarError(f"There is no file or folder {path}: check the path")
+    return path
+
+
+def _folder_files(folder: Path) -> list[Path]:
+    """The images, or the drawings, of a folder in natural order."""
+    files = [p for p in folder.iterdir() if p.suffix.lower() in (*IMAGES, STROKES) and not p.name.startswith(".")]
+    if not files:
+        raise PegbarError(f"{folder} has no images and no drawings in it: choose another folder")
+    if len({p.suffix.lower() == STROKES for p in files}) > 1:
+        raise PegbarError(f"{folder} has images and drawings in it: put them in two folders")
+    return sorted(files, key=lambda p: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", p.name)])
+
+
+def _movie_frames(path: Path) -> list[Path]:
+    """The movie's path, once for each of its frames."""
+    return [path for _ in read_movie(path)]
+
+
+def _own_numbers(paths: list[Path], step: int) -> list[int] | None:
+    """The numbers at the ends of the files' names; None where they do not follow each other."""
+    ends = [re.search(r"\d+$", path.stem) for path in paths]
+    numbers = [int(end[0]) for end in ends if end]
+    follow = len(numbers) == len(paths) and all(b - a == step for a, b in pairwise(numbers))
+    return numbers if follow else None
+
+
+def _identity(pipeline: str, params: dict[str, Any], shot: Shot, seed: int, sources: dict[str, list[Source]]) -> str:
+    """A job's id from all that its result depends on: the same command on the same files gives the same."""
+    paths = {source.path for found in sources.values() for source in found}
+    content = {path: _sha256(path) for path in paths}
+    inputs = {name: [(s.frame, content[s.path]) for s in found] for name, found in sources.items()}
+    recipe = json.dumps([pipeline, params, asdict(shot), seed, inputs], sort_keys=True)
+    return hashlib.sha256(recipe.encode()).hexdigest()[:32]
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise PegbarError(f"{path} cannot be read ({error.strerror}): choose another file") from error
+
+
+def _make(folder: Path) -> None:
+    """Makes the take's folder; inputs in it are from a copy that was cut off."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if strange := sorted(p.name for p in folder.iterdir() if p.name != "inputs"):
+            raise PegbarError(f"{folder} is no take and has {strange[0]} in it: choose an empty or a new folder")
+    except OSError as error:
+        raise refused(folder, error) from error
+
+
+def _copy(folder: JobFolder, name: str, sources: list[Source]) -> tuple[InputFile, ...]:
+    """Copies an input's sources into the take."""
+    files = []
+    for index, (source, (suffix, data)) in enumerate(zip(sources, _contents(sources), strict=True), start=1):
+        file = folder.input_file(name, index, suffix)
+        write_atomic(folder.file(file), data)
+        files.append(InputFile(source.frame, file))
+    return tuple(files)
+
+
+def _contents(sources: list[Source]) -> Iterator[tuple[str, bytes]]:
+    """Each source's suffix and bytes in a take: PNGs and drawings as they are, other images and movies as PNGs."""
+    for path, frames in groupby(source.path for source in sources):
+        if path.suffix.lower() in MOVIES:
+            yield from ((".png", encode_png(image)) for _, image in zip(frames, read_movie(path), strict=True))
+        elif path.suffix.lower() in (".png", STROKES):
+            data = path.read_bytes()
+            yield from ((path.suffix.lower(), data) for _ in frames)
+        else:
+            data = encode_png(read_image(path))
+            yield from ((".png", data) for _ in frames)
+
+
+def _optional(text: str, optional: bool) -> str:
+    return f"[{text}]" if optional else text
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _plain(text: str) -> str:
+    return text.replace("%", "%%")

@@ -1,0 +1,248 @@
+"""Runs jobs: reads the request, calls the pipeline, writes what it gives as files and events. `serve` does so for one Blender.
+
+Core only: a pipeline's own code is imported by its name when a job asks for it. Knows no bpy and no pipeline.
+"""
+
+import contextlib
+import errno
+import faulthandler
+import json
+import logging
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .catalog import pipeline
+from .drawing.frames import Frames, encode_png
+from .protocol import (
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    FrameWritten,
+    Job,
+    JobFolder,
+    PegbarError,
+    Progress,
+    Warned,
+    refused,
+    write_atomic,
+)
+from .spec import check
+from .spool import Spool
+from .strokes import Strokes
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 1.0
+IDLE_S = 0.1
+PROGRESS_S = 0.2
+"""At most one progress event in this time, but for a phase's first and last."""
+RESERVE = 16384
+"""Bytes kept free for the last words of a job on a full disk."""
+
+Tell = Callable[[Event], None]
+Models = dict[str, tuple[Any, Any]]
+"""Pipeline -> its module and its loaded model. One at a time: a model may fill the memory."""
+
+
+def run_job(folder: JobFolder, models: Models | None = None, tell: Tell = lambda event: None) -> Done | Failed:
+    """Runs a job to its end, or on from its last whole frame; each event also goes to `tell`. Raises PegbarError where the folder
+    can't be written or another process works on the job."""
+    with folder.running(), _logged(folder):
+        write_atomic(folder.reserve_file, bytes(RESERVE))
+        end = _attempt(folder, {} if models is None else models, tell)
+        folder.reserve_file.unlink(missing_ok=True)
+        folder.append(end)
+        tell(end)
+        return end
+
+
+def serve(path: Path) -> None:
+    """Runs the jobs dropped in a spool, in order, until stdin ends (the parent is gone) or the spool is removed."""
+    faulthandler.enable()
+    spool = Spool(path)
+    threading.Thread(target=_end_with_parent, args=(_take_stdin(),), daemon=True).start()
+    spool.greet()
+    threading.Thread(target=_beat, args=(spool,), daemon=True).start()
+    models: Models = {}
+    while True:
+        for entry in spool.entries()[:1]:
+            folder = JobFolder(Path(os.fsdecode(entry.read_bytes())))
+            try:
+                run_job(folder, models)
+            except PegbarError as error:
+                log.error("%s: %s", folder.path, error)
+            entry.unlink(missing_ok=True)
+        time.sleep(IDLE_S)
+
+
+class JobReport:
+    """What a pipeline tells and keeps, as files and events of its job (see `spec.Report`)."""
+
+    def __init__(self, folder: JobFolder, job: Job, tell: Tell) -> None:
+        self.state = folder.state_folder
+        self._folder = folder
+        self._job = job
+        self._tell = tell
+        self._recipe = {"pegbar": json.dumps({"job": job.id, "pipeline": job.pipeline, "params": dict(job.params), "seed": job.seed})}
+        self._index = {frame: index for index, frame in enumerate(job.shot.frames, start=1)}
+        self._written = {(f.output, f.frame) for f in folder.state().frames if folder.file(f.file).is_file()}
+        self._phase = ""
+        self._told_at = 0.0
+
+    def progress(self, phase: str, step: int, of: int) -> None:
+        if self._folder.cancel_requested:
+            raise Cancelled
+        now = time.monotonic()
+        if phase != self._phase or step == of or now - self._told_at >= PROGRESS_S:
+            self._phase, self._told_at = phase, now
+            self._say(Progress(phase, step, of))
+
+    def write(self, output: str, frame: int, content: object) -> None:
+        suffix, data = self._encode(content)
+        file = self._folder.output_file(output, self._index[frame], suffix)
+        write_atomic(self._folder.file(file), data)
+        self._written.add((output, frame))
+        self._say(FrameWritten(output, frame, file))
+
+    def written(self, output: str) -> frozenset[int]:
+        return frozenset(frame for name, frame in self._written if name == output)
+
+    def warn(self, text: str) -> None:
+        self._say(Warned(text))
+
+    def _say(self, event: Event) -> None:
+        self._folder.append(event)
+        self._tell(event)
+
+    def _encode(self, content: object) -> tuple[str, bytes]:
+        if isinstance(content, Strokes):
+            return ".npz", content.to_bytes()
+        if isinstance(content, np.ndarray):
+            return ".png", encode_png(content, self._recipe)
+        return ".json", json.dumps(content, ensure_ascii=False, indent=1).encode()
+
+
+def _attempt(folder: JobFolder, models: Models, tell: Tell) -> Done | Failed:
+    """The job's end, whatever happens."""
+    started = time.monotonic()
+    try:
+        if (end := _finished(folder)) is None:
+            _generate(folder, models, tell)
+            end = Done(time.monotonic() - started)
+        return end
+    except (Cancelled, KeyboardInterrupt):
+        return Done(time.monotonic() - started, cancelled=True)
+    except PegbarError as error:
+        log.error("%s", error)
+        return Failed(str(error))
+    except MemoryError:
+        log.exception("out of memory")
+        models.clear()
+        return Failed("The computer has too little free memory for this job: close other programs or work at a smaller size")
+    except Exception as error:
+        log.exception("a bug")
+        models.clear()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return Failed(str(refused(folder.path, error)))
+        text = f"Pegbar made a mistake ({type(error).__name__}: {error}): your frames are safe, send the report to the makers"
+        return Failed(text, traceback.format_exc())
+
+
+def _generate(folder: JobFolder, models: Models, tell: Tell) -> None:
+    job = folder.read_job()
+    spec = pipeline(job.pipeline)
+    job = replace(job, params=check(spec, job.params, job.inputs))
+    log.info("%s, job %s, pipeline %s, params %s, seed %d", folder.path, job.id, job.pipeline, job.params, job.seed)
+    _sweep(folder)
+    report = JobReport(folder, job, tell)
+    report.progress("Loading", 0, 0)
+    module, model = _loaded(spec.name, models)
+    inputs: Mapping[str, Frames] = {wanted.name: Frames(folder, job.inputs.get(wanted.name, ())) for wanted in spec.inputs}
+    module.generate(model, job, inputs, report)
+
+
+def _loaded(name: str, models: Models) -> tuple[Any, Any]:
+    if name not in models:
+        models.clear()
+        module = import_module(f".pipelines.{name}.pipeline", __package__)
+        models[name] = module, module.load({}, "cpu")
+    return models[name]
+
+
+def _finished(folder: JobFolder) -> Done | None:
+    """The end of a job that has all that it made: run again, it is left as it is."""
+    state = folder.state()
+    if state.name == "done" and all(folder.file(f.file).is_file() for f in state.frames):
+        return Done(state.seconds)
+    return None
+
+
+def _sweep(folder: JobFolder) -> None:
+    """Makes the folder for the pipeline's state and removes the half-written files of a run that was cut off."""
+    try:
+        folder.state_folder.mkdir(exist_ok=True)
+        for top in (folder.outputs, folder.state_folder):
+            for part in list(top.rglob(".*.part")):
+                part.unlink()
+    except OSError as error:
+        raise refused(folder.path, error) from error
+
+
+class _JobLog(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk costs lines of the log, no more."""
+
+
+@contextlib.contextmanager
+def _logged(folder: JobFolder) -> Iterator[None]:
+    """Everything that is logged meanwhile, by whatever library, goes to the job's log."""
+    try:
+        handler = _JobLog(folder.log_file, encoding="utf-8")
+    except OSError as error:
+        raise refused(folder.log_file, error) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()
+
+
+def _take_stdin() -> int:
+    """The pipe to the parent under a number of its own; stdin becomes empty. On Windows a library that looks at stdin while a thread
+    reads it would hang, and nowhere should one swallow the end of the pipe."""
+    pipe = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return pipe
+
+
+def _end_with_parent(pipe: int) -> None:
+    while os.read(pipe, 4096):
+        pass
+    os._exit(0)  # at once, whatever runs: every file is whole or not there
+
+
+def _beat(spool: Spool) -> None:
+    while True:
+        try:
+            spool.beat()
+        except FileNotFoundError:
+            os._exit(0)
+        time.sleep(HEARTBEAT_S)
