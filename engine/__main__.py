@@ -36,13 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 serve(options.folder)
                 return DONE
             case "run":
-                folders = [JobFolder(path) for path in options.jobs]
+                folders = [JobFolder(path.absolute()) for path in options.jobs]
             case name:
                 folders = [take(PIPELINES[name], options, say)]
+        return run(folders)
     except PegbarError as error:
         say(str(error))
         return BAD_USAGE
-    return run(folders)
+    except KeyboardInterrupt:
+        return CANCELLED
 
 
 def run(folders: list[JobFolder]) -> int:

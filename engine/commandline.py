@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from .catalog import PIPELINES
-from .drawing.frames import encode_png, read_image, read_movie
+from .drawing.frames import encode_png, read_movie
 from .protocol import InputFile, Job, JobFolder, PegbarError, Shot, refused, write_atomic
-from .spec import Input, Param, Pipeline, check
+from .spec import SUFFIXES, Input, Param, Pipeline, check
 
-IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 MOVIES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
-STROKES = ".npz"
 
 Say = Callable[[str], None]
 
@@ -63,7 +61,9 @@ def take(spec: Pipeline, options: argparse.Namespace, say: Say) -> JobFolder:
     """The take that the options ask for: made in `--out`, or found there from the same command. Raises PegbarError."""
     sources, shot = _gather(spec, options, say)
     params = {param.name: getattr(options, f"param_{param.name}") for param in spec.params}
-    named = {name: tuple(InputFile(s.frame, s.path.name) for s in found) for name, found in sources.items()}
+    named = {
+        name: tuple(InputFile(s.frame, ".png" if _is_movie(s.path) else s.path.name) for s in found) for name, found in sources.items()
+    }
     params = check(spec, params, named)
     identity = _identity(spec.name, params, shot, options.seed, sources)
     folder = JobFolder(options.out.absolute())
@@ -124,9 +124,10 @@ def _gather(spec: Pipeline, options: argparse.Namespace, say: Say) -> tuple[dict
         found = sources[wanted.name] = _sources(wanted, values, 1 if first is None else first, options.step, say)
         if first is None and found:
             first = found[0].frame
-    leading = next(found for found in sources.values() if found)
-    last = leading[-1].frame if options.last is None else options.last
-    return {name: found for name, found in sources.items() if found}, Shot("", first, last, options.fps, options.step)
+    given = {name: found for name, found in sources.items() if found}
+    first = 1 if first is None else first
+    leading = next((found[-1].frame for found in given.values()), first)
+    return given, Shot("", first, leading if options.last is None else options.last, options.fps, options.step)
 
 
 def _sources(wanted: Input, values: list[str], first: int, step: int, say: Say) -> list[Source]:
@@ -134,20 +135,22 @@ def _sources(wanted: Input, values: list[str], first: int, step: int, say: Say) 
     found: list[Source] = []
     for value in values:
         if numbered := re.fullmatch(r"(-?\d+)=(.+)", value):
-            found.append(Source(int(numbered[1]), _existing(Path(numbered[2]))))
+            found.append(Source(int(numbered[1]), _one_frame(Path(numbered[2]))))
             continue
         path = _existing(Path(value))
-        paths = _folder_files(path) if path.is_dir() else _movie_frames(path) if path.suffix.lower() in MOVIES else [path]
+        paths = _folder_files(path, wanted) if path.is_dir() else _movie_frames(path) if _is_movie(path) else [path]
         numbers = _own_numbers(paths, step) if path.is_dir() else None
         found += [Source(number, p) for number, p in zip(numbers or range(first, first + step * len(paths), step), paths, strict=True)]
         if len(paths) > 1:
             how = "by the numbers in their names" if numbers else "in order: their names have no numbers that follow each other"
             say(f"{wanted.name}: {len(paths)} frames, {found[-len(paths)].frame} to {found[-1].frame}, {how}")
-    for source in found:
-        allowed = (STROKES,) if wanted.kind in ("sketch", "strokes") else (*IMAGES, *MOVIES, STROKES)
-        if source.path.suffix.lower() not in allowed:
-            raise PegbarError(f"{source.path} is no file for {wanted.name}: it takes {', '.join(allowed)}")
     return sorted(found, key=lambda source: source.frame)
+
+
+def _one_frame(path: Path) -> Path:
+    if _existing(path).is_dir() or _is_movie(path):
+        raise PegbarError(f"{path} is more than one frame: N=FILE takes one image or drawing")
+    return path
 
 
 def _existing(path: Path) -> Path:
@@ -156,14 +159,18 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _folder_files(folder: Path) -> list[Path]:
-    """The images, or the drawings, of a folder in natural order."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() in (*IMAGES, STROKES) and not p.name.startswith(".")]
+def _folder_files(folder: Path, wanted: Input) -> list[Path]:
+    """The files of a folder that the input takes, all images or all drawings, in natural order."""
+    files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES[wanted.kind] and not p.name.startswith(".")]
     if not files:
-        raise PegbarError(f"{folder} has no images and no drawings in it: choose another folder")
-    if len({p.suffix.lower() == STROKES for p in files}) > 1:
+        raise PegbarError(f"{folder} has no file for {wanted.name} in it: it takes {', '.join(SUFFIXES[wanted.kind])}")
+    if len({p.suffix.lower() == ".npz" for p in files}) > 1:
         raise PegbarError(f"{folder} has images and drawings in it: put them in two folders")
-    return sorted(files, key=lambda p: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", p.name)])
+    return sorted(files, key=lambda p: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", p.name)])
+
+
+def _is_movie(path: Path) -> bool:
+    return path.suffix.lower() in MOVIES
 
 
 def _movie_frames(path: Path) -> list[Path]:
@@ -175,8 +182,8 @@ def _own_numbers(paths: list[Path], step: int) -> list[int] | None:
     """The numbers at the ends of the files' names; None where they do not follow each other."""
     ends = [re.search(r"\d+$", path.stem) for path in paths]
     numbers = [int(end[0]) for end in ends if end]
-    follow = len(numbers) == len(paths) and all(b - a == step for a, b in pairwise(numbers))
-    return numbers if follow else None
+    steps = {b - a for a, b in pairwise(numbers)}
+    return numbers if len(numbers) == len(paths) and steps in (set(), {1}, {step}) else None
 
 
 def _identity(pipeline: str, params: dict[str, Any], shot: Shot, seed: int, sources: dict[str, list[Source]]) -> str:
@@ -217,16 +224,13 @@ def _copy(folder: JobFolder, name: str, sources: list[Source]) -> tuple[InputFil
 
 
 def _contents(sources: list[Source]) -> Iterator[tuple[str, bytes]]:
-    """Each source's suffix and bytes in a take: PNGs and drawings as they are, other images and movies as PNGs."""
+    """Each source's suffix and bytes in a take: files as they are, a movie as PNGs."""
     for path, frames in groupby(source.path for source in sources):
-        if path.suffix.lower() in MOVIES:
+        if _is_movie(path):
             yield from ((".png", encode_png(image)) for _, image in zip(frames, read_movie(path), strict=True))
-        elif path.suffix.lower() in (".png", STROKES):
+        else:
             data = path.read_bytes()
             yield from ((path.suffix.lower(), data) for _ in frames)
-        else:
-            data = encode_png(read_image(path))
-            yield from ((".png", data) for _ in frames)
 
 
 def _optional(text: str, optional: bool) -> str:

@@ -319,6 +319,8 @@ class JobFolder:
                 data = file.read()
         except FileNotFoundError:
             return [], offset
+        except OSError as error:
+            raise refused(self.path, error) from error
         whole = data[: data.rfind(b"\n") + 1]
         return [e for line in whole.splitlines() if (e := _event(line)) is not None], offset + len(whole)
 
@@ -328,7 +330,10 @@ class JobFolder:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Holds the job for this process while it runs it. Raises PegbarError where another process does."""
+        """Holds the job for this process while it runs it. Raises PegbarError where another process does, or where the
+        folder is no take."""
+        if not (self.path / "job.json").exists():
+            raise PegbarError(f"{self.path} is no take: there is no job.json in it")
         patient_until = time.monotonic() + 1.0  # whoever asks `is_running` holds the lock for an instant
         while (file := lock(self.path / "events.jsonl")) is None:
             if time.monotonic() > patient_until:
@@ -347,12 +352,15 @@ class JobFolder:
         return (self.path / "cancel").exists()
 
     def request_cancel(self) -> None:
-        """Asks the worker to stop between steps; what is written stays."""
-        (self.path / "cancel").touch()
+        """Asks the worker to stop between steps; what is written stays. Raises PegbarError."""
+        write_atomic(self.path / "cancel", b"")
 
     def withdraw_cancel(self) -> None:
         """Lets the job be taken up again."""
-        (self.path / "cancel").unlink(missing_ok=True)
+        try:
+            (self.path / "cancel").unlink(missing_ok=True)
+        except OSError as error:
+            raise refused(self.path, error) from error
 
     def _make_parent(self, relative: str) -> None:
         try:

@@ -14,6 +14,19 @@ Kind = Literal["sketch", "lineart", "reference", "image", "clip", "strokes", "no
 """sketch, strokes: one `.npz` of `engine.strokes` a frame. lineart, reference, image, clip: an image file a frame, or a `.npz`
 of strokes that the engine rasterises. notes: one JSON file a frame."""
 
+_IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+_PAINTED = (*_IMAGES, ".npz")
+SUFFIXES: dict[Kind, tuple[str, ...]] = {
+    "sketch": (".npz",),
+    "strokes": (".npz",),
+    "lineart": _PAINTED,
+    "reference": _PAINTED,
+    "image": _PAINTED,
+    "clip": _PAINTED,
+    "notes": (".json",),
+}
+"""What the files of each kind end in, in lower case."""
+
 Value = bool | int | float | str
 
 
@@ -117,9 +130,23 @@ def check(pipeline: Pipeline, params: Mapping[str, Any], inputs: Mapping[str, tu
             raise PegbarError(f"{pipeline.label} has no {wanted.label.lower()}: {wanted.help[0].lower()}{wanted.help[1:]}")
         if not wanted.several and len(files) > 1:
             raise PegbarError(f"{pipeline.label} takes one {wanted.label.lower()}, {len(files)} were given: choose one")
+        _check_files(wanted, files)
     if unknown := sorted(set(inputs) - {wanted.name for wanted in pipeline.inputs}):
-        raise PegbarError(f"{pipeline.label} has no input {', '.join(map(repr, unknown))}")
+        raise PegbarError(
+            f"{pipeline.label} has no input {', '.join(map(repr, unknown))}: it has {', '.join(i.name for i in pipeline.inputs)}"
+        )
     return complete(pipeline, params)
+
+
+def _check_files(wanted: Input, files: tuple[InputFile, ...]) -> None:
+    seen: set[int] = set()
+    for file in files:
+        if file.frame in seen:
+            raise PegbarError(f"{wanted.label} is given twice for frame {file.frame}: leave one of them out")
+        seen.add(file.frame)
+        allowed = SUFFIXES[wanted.kind]
+        if not file.file.lower().endswith(allowed):
+            raise PegbarError(f"{wanted.label} of frame {file.frame} is {file.file}: it takes {', '.join(allowed)}")
 
 
 def _checked(param: Param, value: Any) -> Value:
@@ -132,8 +159,10 @@ def _checked(param: Param, value: Any) -> Value:
         raise PegbarError(f"{param.label} is {value!r}: choose one of {', '.join(choice for choice, _, _ in param.choices)}")
     if isinstance(value, int | float) and not isinstance(value, bool):
         low, high = param.minimum, param.maximum
-        if not (low is None or value >= low) or not (high is None or value <= high):
-            raise PegbarError(f"{param.label} is {value}: it goes from {low} to {high}")
+        if low is not None and not value >= low:
+            raise PegbarError(f"{param.label} is {value}: it must be at least {low:g}")
+        if high is not None and not value <= high:
+            raise PegbarError(f"{param.label} is {value}: it must be at most {high:g}")
     checked: Value = value
     return checked
 

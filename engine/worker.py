@@ -58,7 +58,6 @@ def run_job(folder: JobFolder, models: Models | None = None, tell: Tell = lambda
     """Runs a job to its end, or on from its last whole frame; each event also goes to `tell`. Raises PegbarError where the folder
     can't be written or another process works on the job."""
     with folder.running(), _logged(folder):
-        write_atomic(folder.reserve_file, bytes(RESERVE))
         end = _attempt(folder, {} if models is None else models, tell)
         folder.reserve_file.unlink(missing_ok=True)
         folder.append(end)
@@ -164,6 +163,7 @@ def _generate(folder: JobFolder, models: Models, tell: Tell) -> None:
     job = replace(job, params=check(spec, job.params, job.inputs))
     log.info("%s, job %s, pipeline %s, params %s, seed %d", folder.path, job.id, job.pipeline, job.params, job.seed)
     _sweep(folder)
+    write_atomic(folder.reserve_file, bytes(RESERVE))
     report = JobReport(folder, job, tell)
     report.progress("Loading", 0, 0)
     module, model = _loaded(spec.name, models)
