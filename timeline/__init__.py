@@ -14,15 +14,21 @@ import bpy
 
 from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder
 from ..engine.spec import Kind
-from . import grease_pencil
+from . import grease_pencil, strips
 from .places import Placed, Source, Target
 
 Reader = Callable[[bpy.types.Scene, Sequence[Source], Sequence[int], JobFolder, str], Generator[float, None, tuple[InputFile, ...]]]
 Writer = Callable[[bpy.types.Scene, JobFolder, Job, Sequence[FrameWritten], Target], Generator[float, None, Placed]]
 Result = TypeVar("Result")
 
-READ: dict[Kind, Reader] = {"sketch": grease_pencil.read, "strokes": grease_pencil.read}
-WRITE: dict[Kind, Writer] = {}
+READ: dict[Kind, Reader] = {
+    "sketch": grease_pencil.read,
+    "strokes": grease_pencil.read,
+    "clip": strips.read,
+    "lineart": strips.read,
+    "image": strips.read,
+}
+WRITE: dict[Kind, Writer] = {"clip": strips.write}
 
 __all__ = ["READ", "WRITE", "Placed", "Reader", "Source", "Target", "Writer", "finish"]
 

@@ -3,8 +3,12 @@
 Names and not bpy references: those die on undo, on File > Open and when the artist deletes something during a run.
 """
 
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
+
+from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError
 
 
 @dataclass(frozen=True)
@@ -39,3 +43,28 @@ class Placed:
     type: Literal["STRIP", "OBJECT"]
     name: str
     layers: tuple[str, ...] = ()
+
+
+def title(folder: JobFolder, frames: Sequence[FrameWritten], target: Target) -> str:
+    """What a placed output is called: `Hero take 3`, and for an output beside the main one `Hero take 3 lines`."""
+    number = folder.path.name.rpartition("_")[2].lstrip("0")
+    output = frames[0].output
+    return " ".join(filter(None, (target.source or "Pegbar", "take", number, "" if output in ("clip", "strokes") else output)))
+
+
+def sign(made: Any, folder: JobFolder, job: Job) -> None:
+    """Leaves the take's id, folder and pipeline as custom properties on what was made from it."""
+    made["pegbar_take"], made["pegbar_folder"], made["pegbar_pipeline"] = job.id, str(folder.path), job.pipeline
+
+
+def existing(folder: JobFolder, frames: Sequence[FrameWritten]) -> Generator[float, None, dict[int, Path]]:
+    """The files of an output by frame number, in order. Raises PegbarError where there are none or one is gone."""
+    files = {event.frame: folder.file(event.file) for event in sorted(frames, key=lambda event: event.frame)}
+    if not files:
+        raise PegbarError(f"{folder.path.name} has no frames yet: let it run until there are some")
+    for done, (frame, path) in enumerate(files.items()):
+        if done % 100 == 0:
+            yield done / len(files)
+        if not path.is_file():
+            raise PegbarError(f"Frame {frame} of {folder.path.name} is gone ({path}): run the take again")
+    return files

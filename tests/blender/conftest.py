@@ -1,4 +1,4 @@
-"""Loads the repository as the installed extension `bl_ext.user_default.pegbar` and registers it; every test starts in an empty file.
+"""Loads the repository as the installed extension `bl_ext.user_default.pegbar`; every test starts in an empty file.
 
 Tests import it as `pegbar`, like the engine's tests: both names lead to the same modules, never to a second copy.
 """
@@ -11,6 +11,7 @@ import types
 from pathlib import Path
 
 import bpy
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -47,14 +48,12 @@ def load():
 
 
 pegbar = load()
+JobFolder = importlib.import_module("pegbar.engine.protocol").JobFolder
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def registered():
-    """The extension, enabled as Blender does it."""
-    if not hasattr(pegbar, "register"):
-        yield pegbar
-        return
+    """The extension, enabled as Blender does it: for tests of operators, panels, settings and preferences."""
     bpy.context.preferences.addons.new().module = PACKAGE
     pegbar.register()
     yield pegbar
@@ -66,3 +65,75 @@ def scene():
     """The scene of an empty new file."""
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     return bpy.context.scene
+
+
+@pytest.fixture
+def picture():
+    """A function that writes a PNG of one colour (0..255 a channel) and gives its path."""
+
+    def write(path, colour, size=(16, 8)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = bpy.data.images.new("picture", *size, alpha=True)
+        image.pixels.foreach_set(np.tile(np.float32([*colour, 255][:4]) / 255, size[0] * size[1]))
+        image.filepath_raw, image.file_format = str(path), "PNG"
+        image.save()
+        bpy.data.images.remove(image)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def pixels():
+    """A function that reads a picture as integers (h, w, 4), 0..255, top row first."""
+
+    def read(path):
+        image = bpy.data.images.load(str(path))
+        values = np.empty(image.size[0] * image.size[1] * 4, np.float32)
+        image.pixels.foreach_get(values)
+        size = image.size[1], image.size[0], 4
+        bpy.data.images.remove(image)
+        return np.rint(values.reshape(size)[::-1] * 255).astype(int)
+
+    return read
+
+
+@pytest.fixture
+def take(tmp_path):
+    """An empty job folder."""
+    return JobFolder.create(tmp_path / "shot")
+
+
+@pytest.fixture
+def steps():
+    """A function that exhausts a Reader or Writer, holds that the scene is as it was at every yield, and gives what it returns."""
+
+    def run(scene, generator):
+        before = snapshot(scene)
+        while True:
+            try:
+                share = next(generator)
+            except StopIteration as end:
+                return end.value
+            assert 0 <= share <= 1
+            assert snapshot(scene) == before
+
+    return run
+
+
+def snapshot(owner):
+    """All that can be set on a scene, its render settings and its strips, as plain values."""
+    found = {}
+    for part in (owner, owner.render, owner.render.image_settings, owner.render.image_settings.view_settings, owner.view_settings):
+        found |= {(part.bl_rna.identifier, p.identifier): str(getattr(part, p.identifier)) for p in part.bl_rna.properties if plain(p)}
+    found["view"] = owner.render.image_settings.display_settings.display_device, owner.render.filepath
+    for strip in owner.sequence_editor.strips if owner.sequence_editor else ():
+        place = strip.transform if hasattr(strip, "transform") else None
+        found[strip.name] = strip.mute, strip.blend_type, strip.blend_alpha, place and (place.scale_x, place.scale_y)
+    found["channels"] = tuple(channel.mute for channel in owner.sequence_editor.channels) if owner.sequence_editor else ()
+    return found
+
+
+def plain(prop):
+    single = prop.type in ("BOOLEAN", "INT", "FLOAT", "STRING", "ENUM") and not getattr(prop, "is_array", False)
+    return single and not prop.is_readonly and prop.identifier != "use_nodes"  # which 6.0 will not know
