@@ -1,0 +1,178 @@
+"""A drawing ready to move: its field, its limbs as damped springs, and the solve that keeps its strokes joined. Knows no files.
+
+Each place has a wish, how its surroundings turn and stretch (the field's gradient, a limb's lag on top, a pure turn in small features),
+and the pose is the one that follows all wishes along the strokes best (Yu et al. 2004, mesh editing with Poisson-based gradient field
+manipulation): what touches stays together, whatever the wishes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse.linalg import SuperLU, splu
+
+from ...strokes import Strokes
+from .layout import Layout, Limbs, layout, limbs
+from .motion import MOTIONS, Array, Field, turned
+
+_BASE = 0.07
+"""What lies within this part of the drawing's extent of its lowest line stands on the ground."""
+_ANCHOR = 0.03
+"""The body keeps to its field over this part of the diagonal; a limb goes its own way."""
+_RAMP = 0.12
+"""A limb is half as loose as it gets at this part of the diagonal from the body."""
+_STIFF, _LOOSE = 3.0, 1.4
+"""Frequency of the springs at a limb's root and tip, as multiples of the motion's."""
+_DAMPING = 0.35
+_EXAGGERATION = 1.6
+_FARTHEST = 0.7
+"""Radians that a limb may trail."""
+_HARMONICS = 6
+
+
+@dataclass(frozen=True)
+class Rig:
+    """One drawing under one motion."""
+
+    strokes: Strokes
+    graph: Layout
+    field: Field
+    lag: NDArray[np.complex128]
+    """(m, k) harmonics of the angle by which each place trails the body, in radians"""
+    rigid: Array
+    """(m,) 1 where a place is on a small feature that only moves and turns"""
+    anchor: Array
+    """(m,) weight of the field's own place"""
+    across: csr_array
+    down: csr_array
+    """(m, m) each: what the first and the second columns of all wishes together ask of each place"""
+    factor: SuperLU
+
+    def pose(self, phase: float, strength: float = 1.0) -> tuple[Array, Array]:
+        """Where the control points (n, 2) and the handles (n, 2, 2) go at a phase."""
+        home, wish = self._wishes(phase, strength)
+        asked = self.across @ wish[:, :, 0] + self.down @ wish[:, :, 1] + self.anchor[:, None] * home
+        count = len(self.strokes.points)
+        points = self.factor.solve(asked)[:count]
+        arms = self.strokes.handles - self.strokes.points[:, None]
+        return points, points[:, None] + np.einsum("nij,nhj->nhi", wish[:count], arms)
+
+    def _wishes(self, phase: float, strength: float) -> tuple[Array, Array]:
+        """Where the field takes each place (m, 2), and how its surroundings turn and stretch (m, 2, 2)."""
+        places, small = self.graph.places, np.flatnonzero(self.rigid)
+        home, wish = self.field.at(places, phase, strength)
+        if len(small):
+            group, rigid = np.unique(self.graph.group[small], return_inverse=True)[1], self.rigid[small, None]
+            angle = _angle(_mean(wish[small].reshape(-1, 4), group).reshape(-1, 2, 2))
+            held = _mean(home[small], group) + turned(places[small] - _mean(places[small], group), angle)
+            home[small] += rigid * (held - home[small])
+            wish[small] += rigid[..., None] * (turned(np.broadcast_to(np.eye(2), (len(small), 2, 2)), angle) - wish[small])
+        waves = np.exp(2j * np.pi * phase * np.arange(1, self.lag.shape[1] + 1))
+        trail = strength * _FARTHEST * np.tanh((self.lag @ waves).real / _FARTHEST)
+        return home, turned(wish, trail)
+
+
+def rig(strokes: Strokes, motion: str, amount: float, follow_through: float, pivot: str) -> Rig:
+    """Makes a drawing with at least one point ready to move."""
+    graph = layout(strokes)
+    held = _held(graph, pivot)
+    field = _field(graph, held, motion, amount)
+    hanging = limbs(graph, _cells_held(graph, held))
+    loose = hanging.hang / (hanging.hang + _RAMP * graph.size)
+    smooth = 1 - np.clip((graph.extent / graph.size - 0.08) / 0.12, 0, 1)
+    rigid = smooth * smooth * (3 - 2 * smooth)
+    grip = np.maximum((1 - np.minimum(1, hanging.hang[graph.cell] / (0.05 * graph.size))) ** 2, 1e-6)
+    across, down, factor, anchor = _solver(graph, grip)
+    lag = follow_through * _lag(graph, hanging, loose, field)[graph.cell]
+    return Rig(strokes, graph, field, lag, rigid, anchor, across, down, factor)
+
+
+def _solver(graph: Layout, grip: Array) -> tuple[csr_array, csr_array, SuperLU, Array]:
+    """The least squares of all edges' wishes, each the mean of its ends', and of the anchors: sides, factors and anchor weights."""
+    edges, count = np.concatenate([graph.edges, graph.links]), len(graph.places)
+    step = graph.places[edges[:, 1]] - graph.places[edges[:, 0]]
+    length = np.linalg.norm(step, axis=1)
+    weight = 1 / np.maximum(length, 1e-3 * graph.size)
+    at = (np.tile(np.arange(len(edges)), 2), edges.T.ravel())
+    ends = coo_array((np.repeat([-1.0, 1.0], len(edges)), at), shape=(len(edges), count)).tocsr()
+    mean = coo_array((np.full(2 * len(edges), 0.5), at), shape=(len(edges), count)).tocsr()
+    across, down = (ends.T @ (diags_array(weight * step[:, axis]) @ mean) for axis in (0, 1))
+    reach = np.bincount(edges.ravel(), np.repeat(length / 2, 2), minlength=count) + 1e-4 * graph.size
+    anchor = grip * reach / (_ANCHOR * graph.size) ** 2
+    matrix = (ends.T @ (diags_array(weight) @ ends) + diags_array(anchor)).tocsc()
+    factor = splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    return across.tocsr(), down.tocsr(), factor, anchor
+
+
+def _held(graph: Layout, pivot: str) -> str:
+    """The pivot, chosen by balance where it is automatic: a drawing stands if its middle is above a base that is wide enough."""
+    if pivot != "auto":
+        return pivot
+    low, high = graph.places.min(axis=0), graph.places.max(axis=0)
+    base = graph.places[graph.places[:, 1] >= high[1] - _BASE * (high[1] - low[1]), 0]
+    width = max(high[0] - low[0], 1e-9)
+    middle = graph.places[:, 0].mean()
+    balanced = base.min() - 0.1 * width <= middle <= base.max() + 0.1 * width
+    return "ground" if balanced and np.ptp(base) >= 0.2 * width else "middle"
+
+
+def _field(graph: Layout, held: str, motion: str, amount: float) -> Field:
+    low, high = graph.places.min(axis=0), graph.places.max(axis=0)
+    middle = graph.places.mean(axis=0)
+    y = {"ground": high[1], "middle": middle[1], "top": low[1]}[held]
+    if held != "middle":
+        row = graph.places[np.abs(graph.places[:, 1] - y) <= _BASE * (high[1] - low[1]), 0]
+        middle[0] = (row.min() + row.max()) / 2
+    extent = high - low
+    height = max(float(extent[1]), 0.35 * float(extent[0]), 1.0)
+    slender = min(1.0, 1.2 * float(extent[1]) / max(float(extent[0]), 1e-9))
+    return Field(
+        MOTIONS[motion], amount, (float(middle[0]), float(y)), height, float(y - high[1]) / height, float(y - low[1]) / height, slender
+    )
+
+
+def _cells_held(graph: Layout, held: str) -> NDArray[np.intp]:
+    """The cells that the drawing hangs from or stands on."""
+    low, high = graph.cells.min(axis=0), graph.cells.max(axis=0)
+    reach = _BASE * (high[1] - low[1])
+    if held == "middle":
+        away = np.linalg.norm(graph.cells - graph.places.mean(axis=0), axis=1)
+        return np.flatnonzero(away <= away.min() + 0.05 * graph.size)
+    away = high[1] - graph.cells[:, 1] if held == "ground" else graph.cells[:, 1] - low[1]
+    return np.flatnonzero(away <= reach)
+
+
+def _lag(graph: Layout, hanging: Limbs, loose: Array, field: Field) -> NDArray[np.complex128]:
+    """Harmonics (c, k) of each cell's angle behind the body: the steady state of a damped spring driven by the field's motion there.
+
+    A pendulum whose foot is moved by D and turned by r obeys a'' + 2 z w0 a' + w0^2 a = -(r + l x D / |l|^2)''; for a wave of
+    frequency w the answer is w^2 / (w0^2 - w^2 + 2 i z w0 w) of it.
+    """
+    lag = np.zeros((len(loose), _HARMONICS), np.complex128)
+    free = np.flatnonzero(loose > 1e-3)
+    if not len(free):
+        return lag
+    length = np.linalg.norm(hanging.lever[free], axis=1)
+    outward = hanging.lever[free] / (length + 0.03 * graph.size)[:, None]
+    places, phases = graph.cells[free], np.arange(48) / 48
+    moved, gradient = map(np.stack, zip(*(field.at(places, phase) for phase in phases), strict=True))
+    moved, leaned = moved - places, _angle(gradient)
+    thrown = (outward[:, 0] * moved[..., 1] - outward[:, 1] * moved[..., 0]) / np.maximum(length, _RAMP * graph.size)
+    drive = 2 * np.fft.rfft(leaned + thrown, axis=0)[1 : _HARMONICS + 1].T / len(phases)
+    own = (_STIFF + (_LOOSE - _STIFF) * loose[free])[:, None]
+    nth = np.arange(1, _HARMONICS + 1)
+    lag[free] = _EXAGGERATION * loose[free][:, None] * drive * nth**2 / (own**2 - nth**2 + 2j * _DAMPING * own * nth)
+    return lag
+
+
+def _angle(gradient: Array) -> Array:
+    angle: Array = np.arctan2(gradient[..., 1, 0] - gradient[..., 0, 1], gradient[..., 0, 0] + gradient[..., 1, 1])
+    return angle
+
+
+def _mean(values: Array, group: NDArray[np.intp]) -> Array:
+    """The mean of the values (n, k) of each group, at each of its members."""
+    sums = np.stack([np.bincount(group, column) for column in values.T], axis=1)
+    mean: Array = (sums / np.bincount(group)[:, None])[group]
+    return mean
