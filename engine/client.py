@@ -35,7 +35,7 @@ class Health:
 
     name: Literal["asleep", "starting", "ready", "busy", "silent", "gone"]
     text: str = ""
-    """For silent and gone: one sentence for the artist."""
+    """One sentence for the artist: why it is silent or gone, or else why the last job could not be begun."""
     log: str = ""
     """For silent and gone: the last lines that the worker printed, for a report."""
 
@@ -73,7 +73,9 @@ class Worker:
         """Puts a job at the end of the queue, new or to go on with, and starts the worker where none runs. Raises PegbarError."""
         folder.withdraw_cancel()
         self.start()
-        self._open_spool().drop(folder.path)
+        spool = self._open_spool()
+        spool.refused_file.unlink(missing_ok=True)
+        spool.drop(folder.path)
 
     @property
     def queue(self) -> list[JobFolder]:
@@ -93,7 +95,7 @@ class Worker:
             return self._silent(silence_s) if silence_s > START_TIMEOUT_S else Health("starting")
         if silence_s > self._silent_s:
             return self._silent(silence_s)
-        return Health("busy" if self._spool.entries() else "ready")
+        return Health("busy" if self._spool.entries() else "ready", _tail(self._spool.refused_file))
 
     def restart(self) -> None:
         """Ends the process, even one that hangs, and starts another on the same queue. Raises PegbarError."""
@@ -190,7 +192,7 @@ def run(
                 time.sleep(POLL_S)
         finally:
             worker.stop()
-    if health.name in ("silent", "gone"):
+    if health.text:
         raise PegbarError(health.text)
     return folder.state()
 

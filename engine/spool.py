@@ -44,6 +44,11 @@ class Spool:
         """The handshake; its time of change is the heartbeat."""
         return self.path / "worker.json"
 
+    @property
+    def refused_file(self) -> Path:
+        """Why the last job could not even be begun; written by the worker, removed by the client."""
+        return self.path / "refused"
+
     def drop(self, job_folder: Path) -> None:
         """Puts a job at the end of the queue. Raises PegbarError."""
         number = max((int(entry.stem) for entry in self.entries()), default=0) + 1

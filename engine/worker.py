@@ -80,6 +80,8 @@ def serve(path: Path) -> None:
                 run_job(folder, models)
             except PegbarError as error:
                 log.error("%s: %s", folder.path, error)
+                with contextlib.suppress(OSError):
+                    spool.refused_file.write_text(str(error), "utf-8")
             entry.unlink(missing_ok=True)
         time.sleep(IDLE_S)
 
@@ -199,8 +201,14 @@ def _sweep(folder: JobFolder) -> None:
 
 
 class _JobLog(logging.FileHandler):
+    """A full disk costs lines of the log, no more."""
+
     def handleError(self, record: logging.LogRecord) -> None:
-        """A full disk costs lines of the log, no more."""
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 @contextlib.contextmanager
