@@ -185,7 +185,7 @@ def _spread_grey(grey: NDArray[Any]) -> NDArray[np.float32]:
 
 def _has_16_bit_colour(picture: Image.Image) -> bool:
     """Pillow keeps 16 bits of grey only; of colour it drops the lower byte."""
-    return picture.mode in ("RGB", "RGBA") and any(";16" in str(tile.args) for tile in picture.tile)
+    return picture.mode in ("RGB", "RGBA") and any(";16" in str(tile.args) for tile in getattr(picture, "tile", ()))
 
 
 def _decode_16_bits(path: Path) -> NDArray[np.float32] | None:
