@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .layout import Array, Layout
+from .curves import Array
+from .layout import Layout
 
 _REACH = 0.006
 """How far a line strays at most along each axis at strength 1, as a part of the drawing's diagonal."""
@@ -34,22 +35,24 @@ def strays(graph: Layout, seed: Sequence[int]) -> Array:
 
 def _along(graph: Layout, generator: np.random.Generator) -> Array:
     """Waves along each stroke, whole numbers of them on closed ones."""
-    count = len(graph.length)
+    on = graph.curves
+    count = len(on.length)
     size = generator.uniform(-1, 1, (count, len(_WEIGHTS), 2)) * _WEIGHTS[:, None]
     start = generator.uniform(0, 1, (count, len(_WEIGHTS), 2))
-    rounds = graph.length / (_WAVE * graph.size)
-    rounds = np.where(graph.closed, np.maximum(1.0, np.round(rounds)), rounds)
-    part = graph.along / np.maximum(graph.length, 1e-9)[graph.stroke]
-    turns = (rounds[graph.stroke] * part)[:, None] * np.arange(len(_WEIGHTS))
-    waves = np.cos(2 * np.pi * (turns[..., None] + start[graph.stroke]))
-    strayed: Array = (size[graph.stroke] * waves).sum(axis=1)
+    rounds = on.length / (_WAVE * graph.size)
+    rounds = np.where(on.closed, np.maximum(1.0, np.round(rounds)), rounds)
+    part = on.along / np.maximum(on.length, 1e-9)[on.stroke]
+    turns = (rounds[on.stroke] * part)[:, None] * np.arange(len(_WEIGHTS))
+    waves = np.cos(2 * np.pi * (turns[..., None] + start[on.stroke]))
+    strayed: Array = (size[on.stroke] * waves).sum(axis=1)
     return strayed
 
 
 def _across(graph: Layout, generator: np.random.Generator) -> Array:
     """Waves over the paper, in all directions."""
     heading = np.pi * (np.arange(5) + generator.uniform(0, 1, 5)) / 5
-    wave = np.stack([np.cos(heading), np.sin(heading)]) / (_SWELL * graph.size)
+    across, down = (graph.curves.places / (_SWELL * graph.size)).T[..., None]
+    turns = across * np.cos(heading) + down * np.sin(heading)
     size, start = generator.uniform(-1, 1, (5, 2)) / 2, generator.uniform(0, 1, (5, 2))
-    strayed: Array = (size * np.cos(2 * np.pi * ((graph.places @ wave)[..., None] + start))).sum(axis=1)
+    strayed: Array = (size * np.cos(2 * np.pi * (turns[..., None] + start))).sum(axis=1)
     return strayed

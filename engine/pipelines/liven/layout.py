@@ -1,7 +1,6 @@
 """What hangs from what in a drawing: its strokes as one graph of touching places, and the limbs that hang free. Knows no time."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +8,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra, minimum_spanning_tree
 from scipy.spatial import Delaunay, cKDTree
 
-from ...strokes import BEZIER, CATMULL_ROM, Strokes
-
-Array = NDArray[np.float64]
-Indices = NDArray[np.integer[Any]]
+from ...strokes import Strokes
+from .curves import Array, Curves, Indices, curves
 
 TOUCH = 0.012
 """Strokes nearer than this part of the drawing's diagonal touch."""
@@ -28,20 +25,12 @@ _LIMB = 0.4
 
 @dataclass(frozen=True)
 class Layout:
-    """The graph of a drawing: m places on its strokes, the n control points first."""
+    """The graph of a drawing of m places."""
 
     size: float
     """Diagonal of the drawing in pixels."""
-    places: Array
-    """(m, 2) pixels"""
-    stroke: Indices
-    """(m,) index of the stroke that a place is on"""
-    along: Array
-    """(m,) pixels along that stroke from its start"""
-    length: Array
-    """(s,) pixels"""
-    closed: NDArray[np.bool_]
-    """(s,)"""
+    curves: Curves
+    """the places"""
     apart: Array
     """(m,) pixels along strokes to the nearest touch; infinite where there is none"""
     edges: Indices
@@ -76,9 +65,10 @@ def layout(strokes: Strokes) -> Layout:
     """Builds the graph of a drawing with at least one point."""
     points = strokes.points
     size = max(float(np.linalg.norm(np.ptp(points, axis=0))), float(np.nan_to_num(strokes.widths).max()), 1.0)
-    places, stroke, along, length, chain = _sampled(strokes, _SPACING * size)
-    touches = _touches(strokes, places, stroke, along, length, TOUCH * size)
-    edges = np.concatenate([chain, touches])
+    on = curves(strokes, _SPACING * size)
+    places = on.places
+    touches = _touches(strokes, on, TOUCH * size)
+    edges = np.concatenate([on.edges, touches])
     group = _components(edges, len(places))
     extent = _extents(places, group)
     cell, cells = _cells(places, 1.5 * TOUCH * size)
@@ -91,11 +81,7 @@ def layout(strokes: Strokes) -> Layout:
     bond_length = np.linalg.norm(cells[bonds[:, 0]] - cells[bonds[:, 1]], axis=1) * ~feature[bonds[:, 0]]
     return Layout(
         size=size,
-        places=places,
-        stroke=stroke,
-        along=along,
-        length=length,
-        closed=strokes.cyclic,
+        curves=on,
         apart=_apart(places, edges, touches),
         edges=edges,
         links=first[gaps],
@@ -129,7 +115,7 @@ def limbs(graph: Layout, held: Indices) -> Limbs:
         if above[child] != child:
             beyond[above[child]] += beyond[child]
     bridge = (beyond[:, 1] == 0) & (above != np.arange(count))
-    limb = bridge & (beyond[:, 0] <= _LIMB * len(graph.places))
+    limb = bridge & (beyond[:, 0] <= _LIMB * len(graph.cell))
     limb |= _summed_from_root(limb.astype(np.float64), above) > 0
     hang = _summed_from_root(_bond_lengths(graph, above) * (limb & bridge), above)
     root = _roots(np.where(limb, above, np.arange(count)))
@@ -139,59 +125,9 @@ def limbs(graph: Layout, held: Indices) -> Limbs:
     return Limbs(np.where(limb, hang, 0.0), lever)
 
 
-def _sampled(strokes: Strokes, spacing: float) -> tuple[Array, Indices, Array, Array, Indices]:
-    """Places on all strokes, their stroke, their way along it, the strokes' lengths, and the edges between neighbours."""
-    n = len(strokes.points)
-    lengths = np.diff(strokes.offsets)
-    owner: Indices = np.repeat(np.arange(len(lengths)), lengths)
-    first, last = strokes.offsets[:-1][owner], strokes.offsets[1:][owner] - 1
-    here = np.arange(n)
-    follows = np.where(here < last, here + 1, np.where(strokes.cyclic[owner] & (lengths[owner] > 1), first, -1))
-    start: Indices = here[follows >= 0]
-    end = follows[start]
-    controls = _cubics(strokes, owner, first, last, start, end)
-    chord: Array = np.linalg.norm(np.diff(controls, axis=1), axis=2).sum(axis=1)
-    extra = np.clip(chord / spacing, 0, 64).astype(np.intp)
-    segment: Indices = np.repeat(np.arange(len(start)), extra)
-    nth = np.arange(len(segment)) - np.repeat(np.cumsum(extra) - extra, extra)
-    t = (nth + 1) / (extra[segment] + 1)
-    weights = np.stack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3], axis=1)
-    between = np.einsum("kc,kcd->kd", weights, controls[segment])
-    added = n + np.arange(len(segment))
-    opens, closes = nth == 0, nth == extra[segment] - 1
-    chain = [
-        np.stack([start[extra == 0], end[extra == 0]], axis=1),
-        np.stack([start[segment[opens]], added[opens]], axis=1),
-        np.stack([added[~closes], added[~closes] + 1], axis=1),
-        np.stack([added[closes], end[segment[closes]]], axis=1),
-    ]
-    walked = np.concatenate([[0.0], np.cumsum(np.bincount(start, chord, minlength=n))])[:-1]
-    along: Array = walked - walked[np.minimum(first, n - 1)]
-    return (
-        np.concatenate([strokes.points, between]),
-        np.concatenate([owner, owner[start[segment]]]),
-        np.concatenate([along, along[start[segment]] + t * chord[segment]]),
-        np.bincount(owner[start], chord, minlength=len(lengths)),
-        np.concatenate(chain),
-    )
-
-
-def _cubics(strokes: Strokes, owner: Indices, first: Indices, last: Indices, start: Indices, end: Indices) -> Array:
-    """Every segment as the four control points (k, 4, 2) of a cubic; straight between the points of poly and NURBS curves."""
-    points = strokes.points
-    kind, cyclic = strokes.curve_type[owner[start]], strokes.cyclic[owner[start]]
-    p, q = points[start], points[end]
-    before = points[np.where(start > first[start], start - 1, np.where(cyclic, last[start], start))]
-    after = points[np.where(end < last[start], end + 1, np.where(cyclic, first[start], end))]
-    outgoing, incoming = p + (q - p) / 3, q - (q - p) / 3
-    smooth, bezier = (kind == CATMULL_ROM)[:, None], (kind == BEZIER)[:, None]
-    outgoing = np.where(bezier, strokes.handles[start, 1], np.where(smooth, p + (q - before) / 6, outgoing))
-    incoming = np.where(bezier, strokes.handles[end, 0], np.where(smooth, q - (after - p) / 6, incoming))
-    return np.stack([p, outgoing, incoming, q], axis=1)
-
-
-def _touches(strokes: Strokes, places: Array, stroke: Indices, along: Array, length: Array, reach: float) -> Indices:
+def _touches(strokes: Strokes, on: Curves, reach: float) -> Indices:
     """Pairs of places where strokes touch each other or themselves; every end that touches, and one pair a spot elsewhere."""
+    places, stroke, along, length = on.places, on.stroke, on.along, on.length
     filled = np.diff(strokes.offsets) > 0
     ends = np.unique(np.concatenate([strokes.offsets[:-1][filled], strokes.offsets[1:][filled] - 1]))
     spot = np.concatenate([np.floor(places / reach).astype(np.int64), stroke[:, None]], axis=1)
@@ -200,7 +136,7 @@ def _touches(strokes: Strokes, places: Array, stroke: Indices, along: Array, len
     pair = np.concatenate(pairs)
     a, b = pair.T
     way = np.abs(along[a] - along[b])
-    way = np.where(strokes.cyclic[stroke[a]], np.minimum(way, length[stroke[a]] - way), way)
+    way = np.where(on.closed[stroke[a]], np.minimum(way, length[stroke[a]] - way), way)
     pair = pair[(stroke[a] != stroke[b]) | (way > 6 * reach)]
     return _unique(pair, len(places))
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array, diags_array
-from scipy.sparse.linalg import SuperLU, splu
+from scipy.sparse import coo_array, diags_array
+from scipy.sparse.linalg import splu
 
 from ...strokes import Strokes
 from .layout import Layout, Limbs, layout, limbs
@@ -20,6 +20,8 @@ _BASE = 0.07
 """What lies within this part of the drawing's extent of its lowest line stands on the ground."""
 _ANCHOR = 0.03
 """The body keeps to its field over this part of the diagonal; a limb goes its own way."""
+_NEAREST = 1e-3
+"""Touches nearer than this part of the diagonal weigh alike."""
 _RAMP = 0.12
 """A limb is half as loose as it gets at this part of the diagonal from the body."""
 _STIFF, _LOOSE = 3.0, 1.4
@@ -42,25 +44,19 @@ class Rig:
     """(m, k) harmonics of the angle by which each place trails the body, in radians"""
     rigid: Array
     """(m,) 1 where a place is on a small feature that only moves and turns"""
-    anchor: Array
-    """(m,) weight of the field's own place"""
-    across: csr_array
-    down: csr_array
-    """(m, m) each: what the first and the second columns of all wishes together ask of each place"""
-    factor: SuperLU
+    solve: "Solve"
 
     def pose(self, phase: float, strength: float = 1.0) -> tuple[Array, Array]:
         """Where the control points (n, 2) and the handles (n, 2, 2) go at a phase."""
         home, wish = self._wishes(phase, strength)
-        asked = self.across @ wish[:, :, 0] + self.down @ wish[:, :, 1] + self.anchor[:, None] * home
-        count = len(self.strokes.points)
-        points = self.factor.solve(asked)[:count]
         arms = self.strokes.handles - self.strokes.points[:, None]
-        return points, points[:, None] + np.einsum("nij,nhj->nhi", wish[:count], arms)
+        arms = np.einsum("nij,nhj->nhi", wish[: len(arms)], arms)
+        points = self.solve(home, wish, arms.reshape(-1, 2))
+        return points, points[:, None] + arms
 
     def _wishes(self, phase: float, strength: float) -> tuple[Array, Array]:
         """Where the field takes each place (m, 2), and how its surroundings turn and stretch (m, 2, 2)."""
-        places, small = self.graph.places, np.flatnonzero(self.rigid)
+        places, small = self.graph.curves.places, np.flatnonzero(self.rigid)
         home, wish = self.field.at(places, phase, strength)
         if len(small):
             group, rigid = np.unique(self.graph.group[small], return_inverse=True)[1], self.rigid[small, None]
@@ -69,8 +65,35 @@ class Rig:
             home[small] += rigid * (held - home[small])
             wish[small] += rigid[..., None] * (turned(np.broadcast_to(np.eye(2), (len(small), 2, 2)), angle) - wish[small])
         waves = np.exp(2j * np.pi * phase * np.arange(1, self.lag.shape[1] + 1))
-        trail = strength * _FARTHEST * np.tanh((self.lag @ waves).real / _FARTHEST)
+        trail = strength * _FARTHEST * np.tanh(np.einsum("mk,k->m", self.lag, waves).real / _FARTHEST)
         return home, turned(wish, trail)
+
+
+class Solve:
+    """The least squares over a drawing's control points: each edge wishes to be as long and to point as the mean of its ends' wishes
+    says, each place to be where the field takes it, the more the firmer its grip."""
+
+    def __init__(self, graph: Layout, grip: Array) -> None:
+        on, edges, count = graph.curves, np.concatenate([graph.edges, graph.links]), len(graph.cell)
+        step = on.places[edges[:, 1]] - on.places[edges[:, 0]]
+        length = np.linalg.norm(step, axis=1)
+        weight = 1 / np.maximum(length, _NEAREST * graph.size)
+        at = (np.tile(np.arange(len(edges)), 2), edges.T.ravel())
+        ends = coo_array((np.repeat([-1.0, 1.0], len(edges)), at), shape=(len(edges), count)).tocsr()
+        mean = coo_array((np.full(2 * len(edges), 0.5), at), shape=(len(edges), count)).tocsr()
+        reach = np.bincount(edges.ravel(), np.repeat(length / 2, 2), minlength=count) + 1e-4 * graph.size
+        anchor = diags_array(grip * reach / (_ANCHOR * graph.size) ** 2)
+        springs = ends.T @ (diags_array(weight) @ ends) + anchor
+        self._right, self._down = (on.from_points.T @ ends.T @ (diags_array(weight * step[:, axis]) @ mean) for axis in (0, 1))
+        self._home, self._arms = on.from_points.T @ anchor, on.from_points.T @ springs @ on.from_arms
+        matrix = (on.from_points.T @ springs @ on.from_points).tocsc()
+        self._factor = splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+
+    def __call__(self, home: Array, wish: Array, arms: Array) -> Array:
+        """The control points (n, 2) for a home (m, 2) and a wish (m, 2, 2) of every place, where the arms (2n, 2) are these."""
+        asked = self._right @ wish[:, :, 0] + self._down @ wish[:, :, 1] + self._home @ home - self._arms @ arms
+        points: Array = self._factor.solve(asked)
+        return points
 
 
 def rig(strokes: Strokes, motion: str, amount: float, follow_through: float, pivot: str) -> Rig:
@@ -83,46 +106,28 @@ def rig(strokes: Strokes, motion: str, amount: float, follow_through: float, piv
     smooth = 1 - np.clip((graph.extent / graph.size - 0.08) / 0.12, 0, 1)
     rigid = smooth * smooth * (3 - 2 * smooth)
     grip = np.maximum((1 - np.minimum(1, hanging.hang[graph.cell] / (0.05 * graph.size))) ** 2, 1e-6)
-    across, down, factor, anchor = _solver(graph, grip)
     lag = follow_through * _lag(graph, hanging, loose, field)[graph.cell]
-    return Rig(strokes, graph, field, lag, rigid, anchor, across, down, factor)
-
-
-def _solver(graph: Layout, grip: Array) -> tuple[csr_array, csr_array, SuperLU, Array]:
-    """The least squares of all edges' wishes, each the mean of its ends', and of the anchors: sides, factors and anchor weights."""
-    edges, count = np.concatenate([graph.edges, graph.links]), len(graph.places)
-    step = graph.places[edges[:, 1]] - graph.places[edges[:, 0]]
-    length = np.linalg.norm(step, axis=1)
-    weight = 1 / np.maximum(length, 1e-3 * graph.size)
-    at = (np.tile(np.arange(len(edges)), 2), edges.T.ravel())
-    ends = coo_array((np.repeat([-1.0, 1.0], len(edges)), at), shape=(len(edges), count)).tocsr()
-    mean = coo_array((np.full(2 * len(edges), 0.5), at), shape=(len(edges), count)).tocsr()
-    across, down = (ends.T @ (diags_array(weight * step[:, axis]) @ mean) for axis in (0, 1))
-    reach = np.bincount(edges.ravel(), np.repeat(length / 2, 2), minlength=count) + 1e-4 * graph.size
-    anchor = grip * reach / (_ANCHOR * graph.size) ** 2
-    matrix = (ends.T @ (diags_array(weight) @ ends) + diags_array(anchor)).tocsc()
-    factor = splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
-    return across.tocsr(), down.tocsr(), factor, anchor
+    return Rig(strokes, graph, field, lag, rigid, Solve(graph, grip))
 
 
 def _held(graph: Layout, pivot: str) -> str:
     """The pivot, chosen by balance where it is automatic: a drawing stands if its middle is above a base that is wide enough."""
     if pivot != "auto":
         return pivot
-    low, high = graph.places.min(axis=0), graph.places.max(axis=0)
-    base = graph.places[graph.places[:, 1] >= high[1] - _BASE * (high[1] - low[1]), 0]
+    low, high = graph.curves.places.min(axis=0), graph.curves.places.max(axis=0)
+    base = graph.curves.places[graph.curves.places[:, 1] >= high[1] - _BASE * (high[1] - low[1]), 0]
     width = max(high[0] - low[0], 1e-9)
-    middle = graph.places[:, 0].mean()
+    middle = graph.curves.places[:, 0].mean()
     balanced = base.min() - 0.1 * width <= middle <= base.max() + 0.1 * width
     return "ground" if balanced and np.ptp(base) >= 0.2 * width else "middle"
 
 
 def _field(graph: Layout, held: str, motion: str, amount: float) -> Field:
-    low, high = graph.places.min(axis=0), graph.places.max(axis=0)
-    middle = graph.places.mean(axis=0)
+    low, high = graph.curves.places.min(axis=0), graph.curves.places.max(axis=0)
+    middle = graph.curves.places.mean(axis=0)
     y = {"ground": high[1], "middle": middle[1], "top": low[1]}[held]
     if held != "middle":
-        row = graph.places[np.abs(graph.places[:, 1] - y) <= _BASE * (high[1] - low[1]), 0]
+        row = graph.curves.places[np.abs(graph.curves.places[:, 1] - y) <= _BASE * (high[1] - low[1]), 0]
         middle[0] = (row.min() + row.max()) / 2
     extent = high - low
     height = max(float(extent[1]), 0.35 * float(extent[0]), 1.0)
@@ -137,7 +142,7 @@ def _cells_held(graph: Layout, held: str) -> NDArray[np.intp]:
     low, high = graph.cells.min(axis=0), graph.cells.max(axis=0)
     reach = _BASE * (high[1] - low[1])
     if held == "middle":
-        away = np.linalg.norm(graph.cells - graph.places.mean(axis=0), axis=1)
+        away = np.linalg.norm(graph.cells - graph.curves.places.mean(axis=0), axis=1)
         return np.flatnonzero(away <= away.min() + 0.05 * graph.size)
     away = high[1] - graph.cells[:, 1] if held == "ground" else graph.cells[:, 1] - low[1]
     return np.flatnonzero(away <= reach)

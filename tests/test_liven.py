@@ -1,0 +1,387 @@
+"""`liven`: every stroke comes back itself, moved, alive and whole."""
+
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from pegbar.engine.pipelines.liven import SPEC, layout, pipeline
+from pegbar.engine.pipelines.liven.motion import MOTIONS
+from pegbar.engine.protocol import Done, Failed, InputFile, Job, JobFolder, Shot
+from pegbar.engine.spec import complete
+from pegbar.engine.strokes import BEZIER, CATMULL_ROM, NURBS, POLY, Strokes
+from pegbar.engine.worker import run_job
+
+MOVES = [name for name in MOTIONS if name != "boil"]
+
+
+def drawing(lines, kind=POLY, cyclic=(), drawing=1):
+    """Strokes through the given points; `cyclic` names the closed ones."""
+    count, points = len(lines), np.concatenate([np.zeros((0, 2)), *(np.asarray(line, float).reshape(-1, 2) for line in lines)])
+    offsets = np.concatenate([[0], np.cumsum([len(line) for line in lines])]).astype(np.int32)
+    handles = np.repeat(points[:, None], 2, axis=1)
+    if kind == BEZIER:
+        tangent = np.gradient(points, axis=0) / 3
+        handles = np.stack([points - tangent, points + tangent], axis=1)
+    generator = np.random.default_rng(3)
+    return Strokes(
+        size=(600, 600),
+        points=points,
+        depth=generator.uniform(size=len(points)),
+        handles=handles,
+        widths=generator.uniform(2, 6, len(points)).astype(np.float32),
+        opacity=generator.uniform(size=len(points)).astype(np.float32),
+        offsets=offsets,
+        curve_type=np.full(count, kind, np.uint8),
+        cyclic=np.isin(np.arange(count), list(cyclic)),
+        line_colour=generator.uniform(size=(count, 4)).astype(np.float32),
+        fill_colour=np.zeros((count, 4), np.float32),
+        layer=np.arange(count, dtype=np.int32) % 2,
+        material=np.zeros(count, np.int32),
+        source=np.arange(count, dtype=np.int32),
+        layers=("Lines", "Face"),
+        matrices=np.stack([np.eye(4), 2 * np.eye(4)]),
+        materials=("Ink",),
+        drawing=drawing,
+    )
+
+
+def circle(x, y, radius, count=40, squash=1.0):
+    turn = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    return np.stack([x + radius * np.cos(turn), y + squash * radius * np.sin(turn)], axis=1)
+
+
+def line(*corners, count=16):
+    corners = np.array(corners, float)
+    way = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1))])
+    at = np.linspace(0, way[-1], count)
+    return np.stack([np.interp(at, way, corners[:, 0]), np.interp(at, way, corners[:, 1])], axis=1)
+
+
+LEFT_EYE, TAIL, FEET = 2, 6, (7, 8)
+
+
+def cat(kind=POLY, **kwargs):
+    """A body, a head, two eyes, two ears, a tail and two feet: the ears, the tail and the feet touch, the eyes float in the head."""
+    lines = [
+        circle(300, 430, 130, 60),
+        circle(300, 230, 80, 40),
+        circle(270, 220, 13, 14),
+        circle(330, 220, 13, 14),
+        line((232, 188), (225, 110), (270, 156)),
+        line((330, 156), (375, 110), (368, 188)),
+        line((425, 466), (490, 440), (520, 370), (500, 300), count=24),
+        line((250, 550), (245, 570), (215, 572), count=8),
+        line((350, 550), (355, 570), (385, 572), count=8),
+    ]
+    return drawing(lines, kind, cyclic=range(4), **kwargs)
+
+
+def job_of(frames=24, step=1, seed=7, fps=24.0, inputs=(1,), **params):
+    files = tuple(InputFile(number, f"inputs/sketch/{number:04d}.npz") for number in inputs)
+    return Job("liven", complete(SPEC, params), {"sketch": files}, Shot("Scene", 1, frames, fps, step), seed)
+
+
+def run(folder, drawings, **kwargs):
+    """Runs a job on {frame number: Strokes} as the worker does and gives its end and its strokes by frame number."""
+    take = JobFolder.create(folder)
+    for index, (_, strokes) in enumerate(sorted(drawings.items()), start=1):
+        strokes.save(take.file(take.input_file("sketch", index, ".npz")))
+    job = job_of(inputs=(), **kwargs)
+    files = tuple(InputFile(number, f"inputs/sketch/{index:04d}.npz") for index, number in enumerate(sorted(drawings), start=1))
+    take.write_job(replace(job, inputs={"sketch": files}))
+    end = run_job(take)
+    return end, {f.frame: Strokes.load(take.file(f.file)) for f in take.state().frames}
+
+
+def moved(strokes, job):
+    """The strokes at every frame of a job's shot."""
+    moving = pipeline.rig_of(strokes, job)
+    return [pipeline.moved(moving, job, pipeline.timing_of(job), frame) for frame in job.shot.frames]
+
+
+def part(strokes, stroke, points=None):
+    return (strokes.points if points is None else points)[strokes.offsets[stroke] : strokes.offsets[stroke + 1]]
+
+
+def area(loop):
+    x, y = loop.T
+    return abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
+
+
+def unlike(before, after):
+    """How far a shape is from a moved and turned copy of itself, as a part of its size."""
+    a, b = before - before.mean(axis=0), after - after.mean(axis=0)
+    turn = np.angle(np.vdot(a @ [1, 1j], b @ [1, 1j]))
+    turned = (a @ [1, 1j]) * np.exp(1j * turn)
+    return np.abs(turned - b @ [1, 1j]).max() / np.ptp(before)
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_an_amount_of_0_gives_back_every_stroke_bit_for_bit(tmp_path, motion):
+    strokes = cat(BEZIER)
+    _, frames = run(tmp_path, {1: strokes}, frames=3, motion=motion, amount=0.0, line_boil=2.0)
+    assert len(frames) == 3
+    assert all(frame.to_bytes() == strokes.to_bytes() for frame in frames.values())
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+@pytest.mark.parametrize("kind", [POLY, CATMULL_ROM, BEZIER, NURBS])
+def test_only_points_and_handles_change(motion, kind):
+    strokes = cat(kind, drawing=5)
+    for frame in moved(strokes, job_of(motion=motion, line_boil=0.5)):
+        frame.check()
+        assert not np.array_equal(frame.points, strokes.points)
+        assert replace(frame, points=strokes.points, handles=strokes.handles).to_bytes() == strokes.to_bytes()
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+@pytest.mark.parametrize("amount", [1.0, 3.0])
+def test_a_motion_is_seen_and_stays_in_bounds(motion, amount):
+    strokes = cat()
+    size = np.linalg.norm(np.ptp(strokes.points, axis=0))
+    way = np.array(
+        [np.linalg.norm(frame.points - strokes.points, axis=1) for frame in moved(strokes, job_of(motion=motion, amount=amount))]
+    )
+    assert way.max() > 0.004 * size
+    assert way.max() < 0.35 * amount * size
+    if motion != "boil":
+        assert np.linalg.norm(np.diff(way, axis=0), axis=1).min() > 0, "two drawings in a row are the same"
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_a_loop_closes(motion):
+    """The frame after the last is the first, and the step over the seam is no jump."""
+    strokes, job = cat(), job_of(motion=motion)
+    moving, timing = pipeline.rig_of(strokes, job), pipeline.timing_of(job)
+    assert timing.phase(1) == timing.phase(25) == 0
+    if motion != "boil":
+        poses = [moving.pose(timing.phase(frame))[0] for frame in range(1, 26)]
+        np.testing.assert_array_equal(poses[0], poses[-1])
+        steps = [np.abs(b - a).max() for a, b in pairwise(poses)]
+        assert steps[-1] <= 1.1 * max(steps[:-1])
+
+
+@pytest.mark.parametrize("frames, step, speed", [(24, 1, 1.0), (25, 2, 1.0), (37, 1, 2.5), (100, 3, 4.0), (3, 1, 4.0), (1, 1, 1.0)])
+def test_a_loop_has_a_whole_number_of_cycles_of_four_drawings_or_more(frames, step, speed):
+    job = job_of(frames, step, speed=speed, motion="bounce")
+    period = len(job.shot.frames) * step
+    cycles = period / pipeline.timing_of(job).cycle
+    assert cycles == pytest.approx(round(cycles)) and cycles >= 1
+    assert len(job.shot.frames) / cycles >= min(4, len(job.shot.frames))
+    wanted = period / 24 * speed
+    assert cycles == 1 or abs(cycles - wanted) <= 0.5 or len(job.shot.frames) / cycles < 5
+
+
+@pytest.mark.parametrize("motion", MOVES)
+def test_without_loop_the_motion_starts_and_ends_at_rest(motion):
+    strokes = cat()
+    frames = moved(strokes, job_of(48, loop=False, motion=motion))
+    assert frames[0] is strokes and frames[-1] is strokes
+    steps = [np.abs(b.points - a.points).max() for a, b in pairwise(frames)]
+    assert steps[0] < 0.5 * max(steps) and steps[-1] < 0.5 * max(steps)
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+@pytest.mark.parametrize("kind", [POLY, CATMULL_ROM])
+def test_strokes_that_touch_stay_together(motion, kind):
+    strokes = cat(kind)
+    size = np.linalg.norm(np.ptp(strokes.points, axis=0))
+    graph = layout.layout(strokes)
+    owner = graph.curves.stroke[: len(strokes.points)]
+    apart = np.linalg.norm(strokes.points[:, None] - strokes.points[None], axis=2)
+    a, b = np.nonzero((apart < 0.01 * size) & (owner[:, None] < owner[None]))
+    assert len(a) >= 6
+    for frame in moved(strokes, job_of(motion=motion, amount=1.5)):
+        now = np.linalg.norm(frame.points[a] - frame.points[b], axis=1)
+        assert np.abs(now - apart[a, b]).max() < 0.004 * size
+
+
+def test_an_end_stays_on_the_middle_of_a_long_straight_segment():
+    """The post has two points only: where the twig leaves it there is none."""
+    post, twig = np.array([[300, 500], [300, 100]]), line((300, 300), (420, 280))
+    strokes = drawing([post, twig, line((250, 500), (350, 500))])
+    for frame in moved(strokes, job_of(motion="bounce")):
+        (foot, tip), end = frame.points[:2], frame.points[2]
+        along = (tip - foot) / np.linalg.norm(tip - foot)
+        off = (end - foot) - along * np.dot(end - foot, along)
+        assert np.linalg.norm(off) < 0.5
+
+
+@pytest.mark.parametrize("motion", MOVES)
+def test_eyes_keep_their_shape_and_their_place_in_the_head(motion):
+    strokes = cat()
+    for frame in moved(strokes, job_of(motion=motion, amount=1.5)):
+        assert unlike(part(strokes, LEFT_EYE), part(frame, LEFT_EYE)) < 0.03
+        head, eye = part(frame, 1), part(frame, LEFT_EYE)
+        assert np.linalg.norm(head[:, None] - eye[None], axis=2).min() > 10, "the eye runs into the head's line"
+
+
+@pytest.mark.parametrize("motion", MOVES)
+def test_squash_and_stretch_keep_the_volume(motion):
+    strokes = cat()
+    for shape in (0, 1):
+        areas = np.array([area(part(frame, shape)) for frame in moved(strokes, job_of(motion=motion))])
+        assert np.abs(areas / area(part(strokes, shape)) - 1).max() < 0.06
+
+
+@pytest.mark.parametrize("motion", ["breathe", "sway", "wobble"])
+def test_feet_stay_on_the_ground(motion):
+    strokes = cat()
+    low = strokes.points[:, 1] > 565
+    for frame in moved(strokes, job_of(motion=motion, amount=2.0)):
+        assert np.abs(frame.points[low] - strokes.points[low]).max() < 0.005 * 500
+
+
+def test_a_bounce_crouches_leaves_the_ground_and_squashes_where_it_lands():
+    strokes = cat()
+    frames = moved(strokes, job_of(motion="bounce"))
+    ground, top = (np.array([side(frame.points[:, 1]) for frame in frames]) for side in (np.max, np.min))
+    height = ground - top
+    rest, air = np.ptp(strokes.points[:, 1]), ground < 572 - 20
+    assert air.any() and not air[:4].any() and not air[-4:].any()
+    assert height[: np.argmax(air)].min() < 0.95 * rest, "no anticipation"
+    assert height[air].max() > 1.03 * rest, "no stretch"
+    assert height[len(air) - np.argmax(air[::-1]) :].min() < 0.95 * rest, "no squash on landing"
+    assert ground.max() < 572 + 3, "sinks into the ground"
+
+
+def test_a_tail_trails_behind_the_body_and_overshoots():
+    strokes = cat()
+    ways = {}
+    for follow in (0.0, 1.0):
+        frames = moved(strokes, job_of(motion="sway", follow_through=follow))
+        ways[follow] = np.array([part(frame, TAIL)[-1] - part(frame, TAIL)[0] for frame in frames])
+    angle = {follow: np.unwrap(np.arctan2(*way.T)) for follow, way in ways.items()}
+    wave = {follow: np.fft.rfft(value)[1] for follow, value in angle.items()}
+    behind = np.angle(wave[0.0] / wave[1.0]) / (2 * np.pi)
+    assert 0.01 < behind < 0.25, "cycles behind"
+    assert abs(wave[1.0]) > 1.15 * abs(wave[0.0])
+
+
+def test_limbs_are_what_hangs_free():
+    strokes = cat()
+    graph = layout.layout(strokes)
+    lowest = np.flatnonzero(graph.cells[:, 1] > graph.cells[:, 1].max() - 30)
+    hang = layout.limbs(graph, lowest).hang[graph.cell[: len(strokes.points)]]
+    assert part(strokes, TAIL, hang)[-1] == pytest.approx(230, rel=0.15)
+    assert (np.diff(part(strokes, TAIL, hang)) > -1).all()
+    assert part(strokes, 0, hang).max() == 0 and part(strokes, LEFT_EYE, hang).max() < 20
+    assert all(part(strokes, foot, hang).max() < 20 for foot in FEET)
+
+
+def test_line_boil_is_redrawn_every_few_frames_and_runs_smoothly_along_a_line():
+    strokes = cat()
+    frames = moved(strokes, job_of(motion="boil", boil_every=3))
+    for index in range(1, 24):
+        assert np.array_equal(frames[index].points, frames[index - 1].points) == (index % 3 != 0)
+    size = np.linalg.norm(np.ptp(strokes.points, axis=0))
+    for frame in frames[::3]:
+        stray = frame.points - strokes.points
+        body = part(strokes, 0, stray)[:50]
+        assert 0.001 * size < np.abs(stray).max() < 0.012 * size
+        assert np.abs(np.diff(body, axis=0)).max() < 0.8 * np.abs(body).max()
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_a_seed_gives_the_same_lines_and_another_seed_others(motion):
+    strokes = cat()
+    first, again, other = (moved(strokes, job_of(motion=motion, line_boil=1.0, seed=seed)) for seed in (7, 7, -8))
+    assert all(a.to_bytes() == b.to_bytes() for a, b in zip(first, again, strict=True))
+    assert not any(np.array_equal(a.points, b.points) for a, b in zip(first, other, strict=True))
+
+
+def test_on_twos_every_second_frame_is_drawn(tmp_path):
+    end, frames = run(tmp_path, {1: cat()}, frames=24, step=2)
+    assert isinstance(end, Done)
+    assert list(frames) == list(range(1, 24, 2))
+
+
+def test_a_frame_moves_the_drawing_that_it_shows(tmp_path):
+    """Drawings are held until the next; frames before the first drawing show the first."""
+    drawings = {3: cat(drawing=3), 6: replace(cat(CATMULL_ROM), drawing=6), 8: drawing([], drawing=8)}
+    _, frames = run(tmp_path, drawings, frames=9)
+    assert [frames[number].drawing for number in range(1, 10)] == [3, 3, 3, 3, 3, 6, 6, 8, 8]
+    assert frames[9].to_bytes() == drawings[8].to_bytes()
+
+
+def test_a_frame_is_the_same_when_it_is_made_alone():
+    strokes, job = cat(), job_of(motion="bounce", line_boil=0.5)
+    whole = moved(strokes, job)
+    moving = pipeline.rig_of(strokes, job)
+    alone = pipeline.moved(moving, job, pipeline.timing_of(job), 17)
+    assert alone.to_bytes() == whole[16].to_bytes()
+
+
+def test_a_job_that_was_cut_off_goes_on_to_the_same_result(tmp_path):
+    _, whole = run(tmp_path / "whole", {1: cat()}, frames=8)
+    take = JobFolder.create(tmp_path / "cut")
+    cat().save(take.file(take.input_file("sketch", 1, ".npz")))
+    take.write_job(job_of(8))
+
+    class Cut(BaseException):
+        pass
+
+    def cut(event):
+        if getattr(event, "frame", 0) == 4:
+            raise Cut
+
+    with pytest.raises(Cut):
+        run_job(take, tell=cut)
+    run_job(take)
+    frames = {f.frame: Strokes.load(take.file(f.file)) for f in take.state().frames}
+    assert sorted(frames) == list(range(1, 9))
+    assert all(frames[number].to_bytes() == whole[number].to_bytes() for number in frames)
+
+
+ODD = {
+    "a dot": ([[[300, 300]]], ()),
+    "dots": ([[[300, 300]], [[310, 305]], [[100, 300]], [[300, 110]], [[400, 400]]], ()),
+    "all points in one place": ([[[300, 300]] * 5, [[300, 300]]], (0,)),
+    "a straight line": ([line((100, 300), (500, 300))], ()),
+    "dots in a row": ([[[x, 300]] for x in range(100, 500, 40)], ()),
+    "two points": ([[[300, 300], [300, 200]]], (0,)),
+    "strokes without points": ([[], line((300, 300), (300, 100)), []], (0, 2)),
+    "strokes twice": ([circle(300, 300, 100), circle(300, 300, 100)], (0, 1)),
+    "far from the origin": ([circle(1e6, 1e6, 100), line((1e6, 1e6), (1e6, 1.0002e6))], (0,)),
+    "tiny": ([circle(0.3, 0.3, 0.01)], (0,)),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("motion", MOTIONS)
+@pytest.mark.parametrize("kind", [POLY, BEZIER])
+def test_odd_drawings_stay_whole(odd, motion, kind):
+    lines, cyclic = ODD[odd]
+    strokes = drawing(lines, kind if sum(map(len, lines)) > 1 else POLY, cyclic)
+    for pivot in ("auto", "ground", "middle", "top"):
+        for frame in moved(strokes, job_of(4, motion=motion, amount=3.0, line_boil=1.0, pivot=pivot)):
+            frame.check()
+            assert np.isfinite(frame.points).all() and np.isfinite(frame.handles).all()
+
+
+def test_an_empty_drawing_is_one_clear_sentence(tmp_path):
+    end, frames = run(tmp_path, {1: drawing([])}, frames=4)
+    assert end == Failed("The drawing has no strokes on this frame: draw something or go to a frame with a drawing, then animate it")
+    assert not frames
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
+@pytest.mark.parametrize("field", ["points", "handles"])
+def test_points_without_a_place_are_one_clear_sentence(tmp_path, field, value):
+    broken = cat(BEZIER)
+    getattr(broken, field)[[3, 7]] = value
+    end, frames = run(tmp_path, {1: cat(), 5: broken}, frames=8)
+    assert isinstance(end, Failed) and not end.traceback
+    assert "2 points of the drawing at frame 5 have no place" in end.text
+    assert not frames
+
+
+def test_100_frames_of_9000_points_take_under_2_seconds():
+    """In processor time: the other work of the machine does not count."""
+    generator = np.random.default_rng(0)
+    strokes = drawing([line(*generator.uniform(0, 1000, (3, 2)), count=30) for _ in range(300)])
+    started = time.process_time()
+    assert len(moved(strokes, job_of(100, motion="sway"))) == 100
+    assert time.process_time() - started < 2.0
