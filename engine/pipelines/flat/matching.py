@@ -1,0 +1,371 @@
+"""Which colour each region of a frame has, from frames whose colours are known: by shape, place, neighbours and motion.
+
+`match` is the one door: a matcher of another kind takes its place by the same signature. Knows no pixel but through `describe`, and no file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, sparse
+
+from ...drawing.regions import Labels
+
+Floats = NDArray[np.float32]
+
+_GRID = 16
+"""Side of a region's mask, stretched to its box."""
+_WINDOW = 12
+"""Side of the picture of the lines around a region."""
+_MAP = 256
+"""Cells along the longer side of the map of all lines."""
+_PLAN = 512
+"""Cells along the longer side of the plan of which region lies where."""
+_POINTS = 32
+"""Points of a region that are looked up in another frame's plan."""
+
+
+@dataclass(frozen=True)
+class Regions:
+    """What the matcher knows of the n regions of one frame. Lengths are in units of the frame's longer side."""
+
+    area: Floats
+    """(n,)"""
+    centre: Floats
+    """(n, 2)"""
+    extent: Floats
+    """(n, 2) width and height of the box."""
+    moments: Floats
+    """(n, 3) variance in x, covariance, variance in y."""
+    contact: Floats
+    """(n, 4) whether it touches the frame's left, top, right, bottom edge."""
+    mask: Floats
+    """(n, 256) its shape stretched to its box, of unit length."""
+    context: Floats
+    """(n, 144) the lines around it, in a window that grows with it; mean 0, unit length."""
+    points: Floats
+    """(n, 32, 2) pixels of it, evenly spread."""
+    plan: NDArray[np.int32]
+    """(rows, columns) which region lies where, coarsely; the longer side has up to 512 cells."""
+    neighbours: NDArray[np.int32]
+    """(e, 2) every pair of regions that meet, both ways."""
+    border: Floats
+    """(e,) share of the first's outline that it has with the second."""
+    towards: Floats
+    """(e, 2) from the first's centre to that border."""
+
+    def __len__(self) -> int:
+        return len(self.area)
+
+
+@dataclass(frozen=True)
+class Coloured:
+    """A frame whose regions have colours, to match from."""
+
+    regions: Regions
+    chances: Floats
+    """(n, p) how probably each region has each colour of the palette."""
+    velocity: Floats
+    """(n, 2) how far each region is expected to move on the way to the target, as far as is known."""
+    trust: float = 1.0
+    """How much this frame's word counts beside others'."""
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What came of matching one frame of n regions."""
+
+    chances: Floats
+    """(n, p) how probably each region has each colour of the palette; rows add up to 1."""
+    shift: Floats
+    """(n, 2) how far each region moved since the first of the frames matched from."""
+
+
+def describe(labels: Labels) -> Regions:
+    """The regions of a frame as the matcher sees them."""
+    h, w = labels.shape
+    unit = np.float64(max(h, w))
+    row, start, end, owner = _runs(labels)
+    n = int(owner.max()) + 1
+
+    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(owner, values, n).astype(np.float64)
+
+    length = (end - start).astype(np.float64)
+    area = total(length)
+    x, y = (start + end - 1) / 2, row.astype(np.float64)
+    centre = np.stack([total(x * length), total(y * length)], 1) / area[:, None]
+    xx = total((x * x + (length * length - 1) / 12) * length) / area - centre[:, 0] ** 2
+    yy = total(y * y * length) / area - centre[:, 1] ** 2 + 1 / 12
+    xy = total(x * y * length) / area - centre[:, 0] * centre[:, 1]
+    box = np.empty((n, 4), np.int64)
+    box[:, :2], box[:, 2:] = max(h, w), 0
+    for column, values, extreme in ((0, start, np.minimum), (1, row, np.minimum), (2, end, np.maximum), (3, row + 1, np.maximum)):
+        extreme.at(box[:, column], owner, values)
+    neighbours, border, towards = _meetings(labels, row, start, owner, centre)
+    return Regions(
+        area=(area / unit**2).astype(np.float32),
+        centre=((centre + 0.5) / unit).astype(np.float32),
+        extent=((box[:, 2:] - box[:, :2]) / unit).astype(np.float32),
+        moments=(np.stack([xx + 1 / 12, xy, yy], 1) / unit**2).astype(np.float32),
+        contact=np.stack([box[:, 0] == 0, box[:, 1] == 0, box[:, 2] == w, box[:, 3] == h], 1).astype(np.float32),
+        mask=_masks(labels, box),
+        context=_contexts(labels, row, start, centre, np.sqrt(area)),
+        points=((_points(row, start, end, owner, area) + 0.5) / unit).astype(np.float32),
+        plan=_plan(labels),
+        neighbours=neighbours,
+        border=border,
+        towards=(towards / unit).astype(np.float32),
+    )
+
+
+def _runs(labels: Labels) -> tuple[NDArray[np.intp], ...]:
+    """Row, first column, column after the last, and label of each run of one label in a row: all that moments need, at a tenth of the pixels."""
+    h, w = labels.shape
+    first = np.ones((h, w), bool)
+    np.not_equal(labels[:, 1:], labels[:, :-1], out=first[:, 1:])
+    heads = np.flatnonzero(first)
+    row, start = np.divmod(heads, w)
+    end = np.append(heads[1:], h * w) - row * w
+    return row, start, end, labels.ravel()[heads].astype(np.intp)
+
+
+def _meetings(
+    labels: Labels, row: NDArray[np.intp], start: NDArray[np.intp], owner: NDArray[np.intp], centre: NDArray[np.float64]
+) -> tuple[NDArray[np.int32], Floats, NDArray[np.float64]]:
+    """Pairs of regions that meet, both ways: the share of the first's outline, and where from its centre."""
+    n = len(centre)
+    across = np.flatnonzero(start[1:] > 0)
+    below_y, below_x = np.nonzero(labels[1:] != labels[:-1])
+    one = np.concatenate([owner[across], labels[below_y, below_x]]).astype(np.intp)
+    other = np.concatenate([owner[across + 1], labels[below_y + 1, below_x]]).astype(np.intp)
+    x = np.concatenate([start[across + 1] - 0.5, below_x])
+    y = np.concatenate([row[across + 1], below_y + 0.5])
+    code, inverse = np.unique(np.concatenate([one * n + other, other * n + one]), return_inverse=True)
+    length = np.bincount(inverse).astype(np.float64)
+    place = np.stack([np.bincount(inverse, np.tile(v, 2)) for v in (x, y)], 1) / np.maximum(length, 1)[:, None]
+    first, second = np.divmod(code, n)
+    outline = np.bincount(first, length, n)
+    return np.stack([first, second], 1).astype(np.int32), (length / outline[first]).astype(np.float32), place - centre[first]
+
+
+def _points(
+    row: NDArray[np.intp], start: NDArray[np.intp], end: NDArray[np.intp], owner: NDArray[np.intp], area: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """(n, 32, 2) the pixels at equal steps through each region in reading order."""
+    order = np.argsort(owner, kind="stable")
+    until = np.cumsum((end - start)[order])
+    first = np.concatenate([[0], np.cumsum(area)[:-1]])
+    wanted = (first[:, None] + (np.arange(_POINTS) + 0.5) / _POINTS * area[:, None]).astype(np.intp)
+    at = np.searchsorted(until, wanted, side="right")
+    run = order[at]
+    return np.stack([end[run] - (until[at] - wanted), row[run]], -1)
+
+
+def _plan(labels: Labels) -> NDArray[np.int32]:
+    cell = max(1.0, max(labels.shape) / _PLAN)
+    rows, columns = (((np.arange(int(side / cell)) + 0.5) * cell).astype(np.intp) for side in labels.shape)
+    return labels[rows[:, None], columns[None]]
+
+
+def _masks(labels: Labels, box: NDArray[np.int64]) -> Floats:
+    steps = (np.arange(_GRID) + 0.5) / _GRID
+    x = (box[:, 0, None] + steps * (box[:, 2] - box[:, 0])[:, None]).astype(np.intp)
+    y = (box[:, 1, None] + steps * (box[:, 3] - box[:, 1])[:, None]).astype(np.intp)
+    own = labels[y[:, :, None], x[:, None, :]] == np.arange(len(box), dtype=np.int32)[:, None, None]
+    soft = ndimage.gaussian_filter(own.astype(np.float32), (0, 1, 1), mode="constant")
+    return _unit(soft.reshape(len(box), -1))
+
+
+def _contexts(
+    labels: Labels, row: NDArray[np.intp], start: NDArray[np.intp], centre: NDArray[np.float64], size: NDArray[np.float64]
+) -> Floats:
+    cell = max(labels.shape) / _MAP
+    rows, columns = (int(np.ceil(s / cell)) for s in labels.shape)
+    below_y, below_x = np.nonzero(labels[1:] != labels[:-1])
+    inner = start > 0
+    y = np.concatenate([row[inner], below_y])
+    x = np.concatenate([start[inner], below_x])
+    index = (y / cell).astype(np.intp) * columns + (x / cell).astype(np.intp)
+    lines = np.bincount(index, minlength=rows * columns).reshape(rows, columns) > 0
+    soft = ndimage.gaussian_filter(lines.astype(np.float32), 1.5, mode="nearest")
+    reach = (1.5 * size + 0.04 * max(labels.shape)) / cell
+    steps = (np.arange(_WINDOW) + 0.5) / _WINDOW * 2 - 1
+    at_x = centre[:, 0, None] / cell + steps * reach[:, None]
+    at_y = centre[:, 1, None] / cell + steps * reach[:, None]
+    grid = np.broadcast_arrays(at_y[:, :, None], at_x[:, None, :])
+    seen = ndimage.map_coordinates(soft, np.stack(grid), order=1, mode="nearest").reshape(len(centre), -1)
+    return _unit(seen - seen.mean(1, keepdims=True))
+
+
+def _unit(rows: NDArray[np.float32]) -> Floats:
+    return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)).astype(np.float32)
+
+
+# --- matching
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each difference of two regions counts against their being the same; fitted once on generated clips (benchmarks/flat.py)."""
+
+    area: float = 0.64
+    extent: float = 2.0
+    mask: float = 9.6
+    context: float = 8.5
+    roundness: float = 1.7
+    contact: float = 0.17
+    degree: float = 0.11
+    place: float = 0.54
+    place_scale: float = 0.03
+    neighbours: float = 10.0
+    fragment: float = -6.0
+    overlap: float = 4.1
+    unseen: float = -7.0
+    crowding: float = 3.3
+    iterations: int = 4
+
+
+WEIGHTS = Weights()
+
+
+def match(target: Regions, sources: Sequence[Coloured]) -> Matched:
+    """The colours of a frame's regions, from the frames whose colours are known; the first of these is the nearest in time.
+
+    Each source speaks for itself; their words are multiplied (a logarithmic pool), weighted by trust.
+    """
+    logs = np.zeros((len(target), sources[0].chances.shape[1]), np.float32)
+    shift = np.zeros((len(target), 2), np.float32)
+    for i, source in enumerate(sources):
+        pairs, moved = correspondence(target, source.regions, source.velocity)
+        logs += source.trust * np.log(chances_of(pairs, source.chances))
+        if i == 0:
+            shift = moved
+    logs -= logs.max(1, keepdims=True)
+    chances = np.exp(logs)
+    return Matched(chances / chances.sum(1, keepdims=True), shift)
+
+
+def chances_of(pairs: Floats, chances: Floats) -> Floats:
+    """The colours' chances that follow from the regions' (t, s + 1): what is unseen may have any of them."""
+    p = chances.shape[1]
+    return (pairs[:, :-1] @ chances * 0.98 + (pairs[:, -1:] + 0.02) / p).astype(np.float32)
+
+
+def correspondence(target: Regions, source: Regions, velocity: Floats, weights: Weights = WEIGHTS) -> tuple[Floats, Floats]:
+    """How probably each target region is each source region, (t, s + 1), the last column for none; and how far each has moved, (t, 2).
+
+    Relaxation labelling (Rosenfeld, Hummel and Zucker, Scene Labeling by Relaxation Operations, 1976): each round believes a pair more where
+    it moves as the pairs around it do, and where its neighbours are paired with its partner's neighbours on the same side.
+    """
+    alike = -_difference(target, source, weights)
+    place = source.centre + velocity
+    field = np.zeros((len(target), 2), np.float32)
+    support = np.zeros((len(target), len(source)), np.float32)
+    still = _overlap(target, source, np.zeros_like(field))
+    scale = np.sqrt(np.maximum(target.area[:, None], source.area[None]))
+    kernels = _kernels(target)
+    sides = _sides(target), _sides(source)
+    pairs = np.zeros((len(target), len(source) + 1), np.float32)
+    for iteration in range(weights.iterations):
+        gap = target.centre - field
+        away = np.hypot(gap[:, 0, None] - place[None, :, 0], gap[:, 1, None] - place[None, :, 1])
+        slack = weights.place_scale * (2.0 if iteration == 0 else 1.0) + 0.15 * scale
+        over = np.maximum(still, _overlap(target, source, field)) if iteration else still
+        same = alike - weights.place * np.log1p((away / slack) ** 2) + weights.neighbours * support
+        part = np.float32(weights.fragment) + np.float32(weights.overlap) * (over - 1)
+        pairs = _shares(same, part, weights)
+        field = _field(target, place, pairs, kernels, iteration / max(1, weights.iterations - 1))
+        support = _support(pairs[:, :-1], *sides)
+    seen = 1 - pairs[:, -1:]
+    partner = (pairs[:, :-1] @ source.centre) / np.maximum(seen, 1e-6)
+    moved = np.where(seen > 0.5, target.centre - partner, field + (pairs[:, :-1] @ velocity))
+    return pairs, moved.astype(np.float32)
+
+
+def _difference(target: Regions, source: Regions, weights: Weights) -> Floats:
+    """(t, s) the weighted sum of what sets two regions apart, wherever they lie."""
+
+    def apart(one: Floats, other: Floats) -> Floats:
+        return np.abs(one[:, None] - other[None])
+
+    # The smaller a region, the less its measures say: pixels and anti-aliasing blur them.
+    total = weights.area * 0.5 * apart(np.log(target.area), np.log(source.area))
+    for axis in (0, 1):
+        total += weights.extent * 0.5 * apart(np.log(target.extent[:, axis]), np.log(source.extent[:, axis]))
+    total += weights.mask * (1 - target.mask @ source.mask.T)
+    total += weights.context * (1 - target.context @ source.context.T) * 0.5
+    total += weights.roundness * apart(_roundness(target), _roundness(source))
+    total += weights.contact * sum(apart(target.contact[:, side], source.contact[:, side]) for side in range(4))
+    total += weights.degree * apart(_degree(target), _degree(source))
+    return total
+
+
+def _roundness(regions: Regions) -> Floats:
+    """The logarithm of how far a region's pixels lie from its centre for its area: turning and scaling do not change it."""
+    return np.log((regions.moments[:, 0] + regions.moments[:, 2]) / regions.area)
+
+
+def _degree(regions: Regions) -> Floats:
+    return np.log1p(np.bincount(regions.neighbours[:, 0], minlength=len(regions)).astype(np.float32))
+
+
+def _shares(same: Floats, part: Floats, weights: Weights) -> Floats:
+    """Scores of being the same region, or a part of what one was, to shares (t, s + 1) that add up to 1 in each row.
+
+    Only one region can be the same as another: a source wanted by several targets gives each less. It may have any number of parts.
+    """
+    best = np.maximum(np.maximum(same.max(1), part.max(1)), weights.unseen)[:, None]
+    whole, piece, none = np.exp(same - best), np.exp(part - best), np.exp(weights.unseen - best)
+    rest = piece.sum(1, keepdims=True) + none
+    for _ in range(3):
+        share = whole / (whole.sum(1, keepdims=True) + rest)
+        whole /= np.maximum(share.sum(0, keepdims=True), 1) ** weights.crowding
+    return (np.concatenate([whole + piece, none], 1) / (whole.sum(1, keepdims=True) + rest)).astype(np.float32)
+
+
+def _kernels(target: Regions) -> tuple[Floats, Floats]:
+    """(t, t) how much each region's motion says about each other's: from afar, and from close by."""
+    away = np.hypot(*(target.centre[:, None, axis] - target.centre[None, :, axis] for axis in (0, 1)))
+    near = 0.5 * np.sqrt(target.area)
+    weight = np.sqrt(np.minimum(target.area, 0.01))[None]
+    broad, close = (np.exp(-0.5 * (away / (reach + near[:, None])) ** 2) * weight for reach in (0.3, 0.04))
+    return broad, close
+
+
+def _field(target: Regions, place: Floats, pairs: Floats, kernels: tuple[Floats, Floats], progress: float) -> Floats:
+    """How far the surroundings of each target region have moved, first broadly, then closely."""
+    sure = pairs[:, :-1].max(1) ** 2
+    moved = target.centre - place[pairs[:, :-1].argmax(1)]
+    kernel = (kernels[0] ** (1 - progress) * kernels[1] ** progress) * sure[None]
+    return (kernel @ moved / np.maximum(kernel.sum(1, keepdims=True), 1e-9)).astype(np.float32)
+
+
+def _overlap(target: Regions, source: Regions, moved: Floats) -> Floats:
+    """(t, s) the share of each target region that lies on each source region once its motion is taken back."""
+    rows, columns = source.plan.shape
+    at = (target.points - moved[:, None]) * max(rows, columns)
+    x, y = np.clip(at[..., 0], 0, columns - 1).astype(np.intp), np.clip(at[..., 1], 0, rows - 1).astype(np.intp)
+    code = np.arange(len(target))[:, None] * len(source) + source.plan[y, x]
+    counts = np.bincount(code.ravel(), minlength=len(target) * len(source))
+    return (counts.reshape(len(target), len(source)) / np.float32(_POINTS)).astype(np.float32)
+
+
+def _sides(regions: Regions) -> list[sparse.csr_matrix]:
+    """(n, n) for each of four sides: the share of each region's outline that each neighbour has there."""
+    angle = np.arctan2(regions.towards[:, 1], regions.towards[:, 0])
+    shape = (len(regions), len(regions))
+    sides = []
+    for centre in (0, np.pi / 2, np.pi, -np.pi / 2):
+        share = regions.border * np.maximum(np.cos(angle - centre), 0)
+        sides.append(sparse.csr_matrix((share, (regions.neighbours[:, 0], regions.neighbours[:, 1])), shape=shape))
+    return sides
+
+
+def _support(pairs: Floats, target: list[sparse.csr_matrix], source: list[sparse.csr_matrix]) -> Floats:
+    """(t, s) how much the neighbours' pairs speak for each pair, 0..1."""
+    total = np.zeros_like(pairs)
+    for mine, theirs in zip(target, source, strict=True):
+        total += (mine @ pairs) @ theirs.T
+    return total
