@@ -22,7 +22,7 @@ from .spool import Handshake, Spool
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60.0
 SILENT_S = 10.0
-STOP_TIMEOUT_S = 2.0
+STOP_TIMEOUT_S = 1.0
 POLL_S = 0.1
 STALE_S = 60.0
 """A spool without an owner is left alone for this long: its owner may be about to take it."""
