@@ -381,7 +381,49 @@ def test_points_without_a_place_are_one_clear_sentence(tmp_path, field, value):
 def test_100_frames_of_9000_points_take_under_2_seconds():
     """In processor time: the other work of the machine does not count."""
     generator = np.random.default_rng(0)
-    strokes = drawing([line(*generator.uniform(0, 1000, (3, 2)), count=30) for _ in range(300)])
+    walks = generator.uniform(0, 1000, (300, 1, 2)) + np.cumsum(generator.normal(0, 3, (300, 30, 2)), axis=1)
+    strokes = drawing(list(walks), CATMULL_ROM)
     started = time.process_time()
-    assert len(moved(strokes, job_of(100, motion="sway"))) == 100
+    assert len(moved(strokes, job_of(100, motion="sway", line_boil=0.5))) == 100
     assert time.process_time() - started < 2.0
+
+
+def test_no_input_is_changed():
+    strokes = cat(BEZIER)
+    before = strokes.to_bytes()
+    for motion in MOTIONS:
+        moved(strokes, job_of(motion=motion, line_boil=1.0))
+    assert strokes.to_bytes() == before
+
+
+@pytest.mark.parametrize("pivot, side", [("ground", 1), ("top", -1)])
+def test_a_drawing_is_held_where_the_artist_says(pivot, side):
+    strokes = cat()
+    y = side * strokes.points[:, 1]
+    held = y > y.max() - 2
+    frames = moved(strokes, job_of(motion="sway", pivot=pivot))
+    way = np.array([np.abs(frame.points - strokes.points).max(axis=1) for frame in frames]).max(axis=0)
+    assert way[held].max() < 2
+    assert way[y < y.min() + 100].max() > 30
+
+
+def test_what_cannot_stand_is_held_at_its_middle():
+    standing = drawing([circle(300, 200, 80), line((260, 500), (270, 270)), line((340, 500), (330, 270))], cyclic=(0,))
+    kite = drawing([line((300, 100), (500, 250), (300, 600), (100, 250), (300, 100), count=60)])
+    for strokes, foot_moves in ((standing, False), (kite, True)):
+        low = np.argmax(strokes.points[:, 1])
+        frames = moved(strokes, job_of(motion="sway"))
+        assert (max(np.abs(frame.points[low] - strokes.points[low]).max() for frame in frames) > 5) == foot_moves
+
+
+def test_handles_turn_with_their_points():
+    """A smooth Bézier stays smooth: both handles in one line through the point."""
+    strokes = drawing([line((300, 500), (300, 300), (420, 250), count=6)], BEZIER)
+    for frame in moved(strokes, job_of(motion="sway")):
+        arms = frame.handles - frame.points[:, None]
+        left, right = arms[:, 0], arms[:, 1]
+        cross = left[:, 0] * right[:, 1] - left[:, 1] * right[:, 0]
+        assert np.abs(cross / np.linalg.norm(left, axis=1) / np.linalg.norm(right, axis=1)).max() < 1e-6
+        tangent = np.gradient(frame.points, axis=0)
+        cosine = (right * tangent).sum(axis=1) / np.linalg.norm(right, axis=1) / np.linalg.norm(tangent, axis=1)
+        assert cosine.min() > 0.97

@@ -59,12 +59,14 @@ class Motion:
     lift: Wave = _still
     tilt: Wave = _still
     """Rotation of the whole about where it is held."""
+    swing: float = 0.0
+    """Angle by which limbs stir of themselves: tails wave, arms lift outward a little after the body rises."""
     delay: float = 0.0
     """Cycles by which the far end of the spine trails its foot."""
 
 
 MOTIONS = {
-    "breathe": Motion(2.0, stretch=_breath(0.05), bend=_sine(0.035), delay=0.06),
+    "breathe": Motion(2.0, stretch=_breath(0.05), bend=_sine(0.045), swing=0.16, delay=0.06),
     "sway": Motion(2.0, stretch=_sine(-0.012, 2, -0.25), bend=_sine(0.32), delay=0.12),
     "bounce": Motion(
         1.0,
@@ -74,12 +76,17 @@ MOTIONS = {
         delay=0.02,
     ),
     "wobble": Motion(1.0, stretch=_sine(0.055, 2), bend=_sine(0.20), delay=0.38),
-    "float": Motion(2.5, stretch=_sine(0.015, 1, 0.25), bend=_sine(0.10, 1, 0.1), lift=_sine(0.06), tilt=_sine(0.05, 1, -0.2), delay=0.12),
+    "float": Motion(
+        2.5, stretch=_sine(0.015, 1, 0.25), bend=_sine(0.10, 1, 0.1), lift=_sine(0.06), tilt=_sine(0.05, 1, -0.2), swing=0.14, delay=0.12
+    ),
     "boil": Motion(1.0),
 }
 
 _PLANTED = 0.22
 """Up to this part of the height the squash eases in from where the drawing is held: feet neither slide nor sink."""
+
+_FLATTEST = 0.45
+"""Logarithm of the stretch that no amount goes beyond: 1.6 times as long, or as wide."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,7 @@ class Field:
         far = np.abs(heights) / max(self.high, -self.low, 1e-9)
         then = phase - self.motion.delay * far
         ease = np.clip(far / _PLANTED, 0, 1)
-        stretch = amount * self.motion.stretch(then) * ease * ease * (3 - 2 * ease)
+        stretch = _FLATTEST * np.tanh(amount / _FLATTEST * self.motion.stretch(then)) * ease * ease * (3 - 2 * ease)
         angle = amount * self.slender * self.motion.bend(then) * np.sign(heights) * far**1.2
         run = np.exp(stretch) * np.stack([np.sin(angle), np.cos(angle)])
         steps = (run[:, 1:] + run[:, :-1]) / 2 * np.diff(heights)

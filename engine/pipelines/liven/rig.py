@@ -99,7 +99,7 @@ class Solve:
 def rig(strokes: Strokes, motion: str, amount: float, follow_through: float, pivot: str) -> Rig:
     """Makes a drawing with at least one point ready to move."""
     graph = layout(strokes)
-    held = _held(graph, pivot)
+    held = _held(graph, pivot, motion)
     field = _field(graph, held, motion, amount)
     hanging = limbs(graph, _cells_held(graph, held))
     loose = hanging.hang / (hanging.hang + _RAMP * graph.size)
@@ -110,10 +110,12 @@ def rig(strokes: Strokes, motion: str, amount: float, follow_through: float, piv
     return Rig(strokes, graph, field, lag, rigid, Solve(graph, grip))
 
 
-def _held(graph: Layout, pivot: str) -> str:
+def _held(graph: Layout, pivot: str, motion: str) -> str:
     """The pivot, chosen by balance where it is automatic: a drawing stands if its middle is above a base that is wide enough."""
     if pivot != "auto":
         return pivot
+    if motion == "float":
+        return "middle"
     low, high = graph.curves.places.min(axis=0), graph.curves.places.max(axis=0)
     base = graph.curves.places[graph.curves.places[:, 1] >= high[1] - _BASE * (high[1] - low[1]), 0]
     width = max(high[0] - low[0], 1e-9)
@@ -168,6 +170,8 @@ def _lag(graph: Layout, hanging: Limbs, loose: Array, field: Field) -> NDArray[n
     own = (_STIFF + (_LOOSE - _STIFF) * loose[free])[:, None]
     nth = np.arange(1, _HARMONICS + 1)
     lag[free] = _EXAGGERATION * loose[free][:, None] * drive * nth**2 / (own**2 - nth**2 + 2j * _DAMPING * own * nth)
+    lift = 0.5 - 0.7 * outward[:, 0]
+    lag[free, 0] += -1j * field.amount * field.motion.swing * lift * loose[free] * np.exp(-2j * np.pi * (0.06 + 0.2 * loose[free]))
     return lag
 
 
