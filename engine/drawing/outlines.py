@@ -1,5 +1,6 @@
 """Polylines with widths to Skia paths: the outline of each stroke, with round joins and caps. Knows no colour."""
 
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,12 +12,28 @@ from .curves import TOLERANCE, Polylines
 Array = NDArray[np.float64]
 
 
-def outlines(lines: Polylines) -> list[skia.Path]:
-    """One path a stroke, to be filled by winding; of `lines` no two neighbouring points are the same.
+@dataclass(frozen=True)
+class Shapes:
+    """What strokes are made of: r ribbons, one along each stretch that bends gently, and a disc wherever a stretch ends.
 
-    It is made of ribbons, one along each stretch that bends gently, and of a disc wherever a stretch ends. All turn clockwise and none
-    is folded, so that they add up and never cancel out.
+    All turn clockwise and none is folded, so that together they add up and never cancel out.
     """
+
+    left: Array
+    right: Array
+    """(c, 2) The corners on both sides of all ribbons."""
+    at: NDArray[np.intp]
+    """(c,) The point of the polylines that a pair of corners lies beside."""
+    offsets: NDArray[np.intp]
+    """(r + 1,) Ribbon i owns the corners offsets[i] to offsets[i + 1]."""
+    owner: NDArray[np.intp]
+    """(r,) The stroke of each ribbon, ascending."""
+    discs: NDArray[np.intp]
+    """The points that discs lie on, ascending."""
+
+
+def shapes(lines: Polylines) -> Shapes:
+    """The ribbons and discs of polylines of which no two neighbouring points are the same."""
     stroke, radius = lines.stroke, lines.widths / 2
     index, first, end = np.arange(len(stroke)), lines.offsets[:-1][stroke], lines.offsets[1:][stroke]
     closed = lines.closed[stroke] & (end - first > 2)
@@ -28,18 +45,58 @@ def outlines(lines: Polylines) -> list[skia.Path]:
 
     leads = np.flatnonzero(after != index)
     begins = ~gentle[leads] | (leads == first[leads])
-    start = lines.points[leads], np.where(gentle[leads, None], mitre[leads], normal[leads]) * radius[leads, None]
-    to = after[leads]
-    stop = lines.points[to], np.where(gentle[to, None], mitre[to], normal[leads]) * radius[to, None]
-    ribbons = _ribbons(start, stop, begins)
+    ribbon = np.cumsum(begins) - 1
+    offsets = np.append(np.flatnonzero(begins), len(leads)) + np.arange(begins.sum() + 1)
+    tails = np.arange(len(leads)) + ribbon + 1
+    at, side = np.empty(len(leads) + begins.sum(), np.intp), np.empty((len(leads) + begins.sum(), 2))
+    at[tails], side[tails] = after[leads], np.where(gentle[after[leads], None], mitre[after[leads]], normal[leads])
+    heads = leads[begins]
+    at[offsets[:-1]], side[offsets[:-1]] = heads, np.where(gentle[heads, None], mitre[heads], normal[heads])
+    side *= radius[at, None]
+    return Shapes(lines.points[at] + side, lines.points[at] - side, at, offsets, stroke[heads], np.flatnonzero(~gentle))
 
+
+def outlines(lines: Polylines) -> list[skia.Path]:
+    """One path a stroke, to be filled by winding."""
+    made = shapes(lines)
+    left, right = points(made.left), points(made.right)
     builders = [skia.PathBuilder() for _ in lines.closed]
-    for owner, ribbon in zip(stroke[leads][begins].tolist(), ribbons, strict=True):
-        builders[owner].addPolygon(ribbon, True)
-    discs = np.flatnonzero(~gentle)
-    for owner, (x, y), r in zip(stroke[discs].tolist(), lines.points[discs].tolist(), radius[discs].tolist(), strict=True):
-        builders[owner].addCircle(x, y, r)
+    for owner, (i, j) in zip(made.owner.tolist(), pairwise(made.offsets.tolist()), strict=True):
+        builders[owner].addPolygon(left[i:j] + right[i:j][::-1], True)
+    centres, radii = lines.points[made.discs].tolist(), (lines.widths[made.discs] / 2).tolist()
+    for owner, (x, y), radius in zip(lines.stroke[made.discs].tolist(), centres, radii, strict=True):
+        builders[owner].addCircle(x, y, radius)
     return [builder.detach() for builder in builders]
+
+
+@dataclass(frozen=True)
+class Fade:
+    """The opacity along one stroke, a little wider than its outline; what comes later counts where the stroke crosses itself."""
+
+    discs: list[tuple[skia.Point, float, float]]
+    """Centre, radius and opacity; under the strips."""
+    strips: list[skia.Vertices]
+    """White, with the opacity as alpha."""
+
+
+def fades(lines: Polylines) -> list[Fade]:
+    """The opacity of each stroke."""
+    wider = replace(lines, widths=lines.widths + 2)
+    made = shapes(wider)
+    corners = points(np.stack([made.left, made.right], axis=1).reshape(-1, 2))
+    white = ((np.rint(lines.opacity * 255).astype(np.int64) << 24) | 0xFFFFFF)[made.at].repeat(2).tolist()
+    result = [Fade([], []) for _ in lines.closed]
+    for owner, (i, j) in zip(made.owner.tolist(), pairwise((2 * made.offsets).tolist()), strict=True):
+        result[owner].strips.append(skia.Vertices(skia.Vertices.kTriangleStrip_VertexMode, corners[i:j], None, white[i:j]))
+    discs = points(wider.points[made.discs]), (wider.widths[made.discs] / 2).tolist(), lines.opacity[made.discs].tolist()
+    for owner, disc in zip(lines.stroke[made.discs].tolist(), zip(*discs, strict=True), strict=True):
+        result[owner].discs.append(disc)
+    return result
+
+
+def points(array: Array) -> list[skia.Point]:
+    """(n, 2) as Skia's points."""
+    return list(map(skia.Point, *array.T.tolist()))
 
 
 def _normals(points: Array, after: NDArray[np.intp]) -> tuple[Array, Array]:
@@ -56,18 +113,3 @@ def _mitres(normal: Array, length: Array, radius: Array, before: NDArray[np.intp
     reach = np.sqrt(2 / np.maximum(1 + cosine, 1e-6))
     sideways = radius * np.sqrt(np.maximum(reach**2 - 1, 0))
     return mitre, (radius * (reach - 1) < TOLERANCE) & (sideways < np.minimum(length, length[before]) / 2)
-
-
-def _ribbons(start: tuple[Array, Array], stop: tuple[Array, Array], begins: NDArray[np.bool_]) -> list[list[skia.Point]]:
-    """The corners of each ribbon: `start` and `stop` are the middle and the half of every piece's two ends."""
-    ribbon = np.cumsum(begins) - 1
-    at = np.arange(len(begins)) + ribbon + 1
-    heads = at[begins] - 1
-    sides = []
-    for sign in (1, -1):
-        corners = np.empty((len(begins) + len(heads), 2))
-        corners[at] = stop[0] + sign * stop[1]
-        corners[heads] = (start[0] + sign * start[1])[begins]
-        sides.append(list(map(skia.Point, *corners.T.tolist())))
-    left, right = sides
-    return [left[i:j] + right[i:j][::-1] for i, j in pairwise([*heads.tolist(), len(left)])]

@@ -3,7 +3,6 @@
 Colours blend as sRGB values. Knows no file and no Blender.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..protocol import PegbarError
 from ..strokes import Strokes
-from .curves import Polylines, sample, thinned
+from .curves import sample, thinned
 from .frames import MAX_PIXELS
-from .outlines import outlines
+from .outlines import Fade, fades, outlines, points
 
 MIN_WIDTH = 1.0
 """Pixels; a thinner line is drawn so wide, at any size, so that hairlines do not vanish. A line without any width is not drawn."""
@@ -69,46 +68,39 @@ def _shape(size: tuple[int, int]) -> tuple[int, int]:
 def _paint(canvas: skia.Canvas, strokes: Strokes, size: tuple[int, int], line: NDArray[np.float32], fill: NDArray[np.float32]) -> None:
     """Draws each stroke's fill, then its line, in these colours (s, 4), in order."""
     lines = thinned(sample(strokes, size))
-    drawn = (line[:, 3] > 0) & (np.bincount(lines.stroke, lines.widths, len(line)) > 0)
+    stroke = lines.stroke
+    drawn = (line[:, 3] > 0) & (np.bincount(stroke, lines.widths, len(line)) > 0)
     lines = replace(lines, widths=np.maximum(lines.widths, MIN_WIDTH))
-    corners = list(map(skia.Point, *lines.points.T.tolist()))
-    paths = outlines(lines)
-    for stroke, (first, end) in enumerate(pairwise(lines.offsets.tolist())):
-        if fill[stroke, 3] > 0:
-            canvas.drawPath(skia.PathBuilder().addPolygon(corners[first:end], True).detach(), _ink(fill[stroke]))
-        if drawn[stroke]:
-            _draw_line(canvas, paths[stroke], line[stroke], lines, slice(first, end))
+    opacity = np.bincount(stroke, lines.opacity, len(line)) / np.maximum(np.diff(lines.offsets), 1)
+    fading = drawn & (np.bincount(stroke, np.abs(lines.opacity - opacity[stroke]) > _SEEN, len(line)) > 0)
+    corners, paths, fade = points(lines.points), outlines(lines), fades(lines.kept(fading[stroke]))
+    for i, (first, end) in enumerate(pairwise(lines.offsets.tolist())):
+        if fill[i, 3] > 0:
+            canvas.drawPath(skia.PathBuilder().addPolygon(corners[first:end], True).detach(), _filled(fill[i]))
+        if fading[i]:
+            _draw_fading(canvas, paths[i], fade[i], _filled(line[i]))
+        elif drawn[i]:
+            canvas.drawPath(paths[i], _filled(line[i], opacity[i]))
 
 
-def _draw_line(canvas: skia.Canvas, path: skia.Path, colour: NDArray[np.float32], lines: Polylines, part: slice) -> None:
-    opacity = lines.opacity[part]
-    if np.ptp(opacity) < _SEEN:
-        canvas.drawPath(path, _ink(colour, opacity.mean()))
-        return
-    # Each piece replaces what it overlaps, so that nothing is darker than its own opacity; then all outside the outline is taken away.
+def _draw_fading(canvas: skia.Canvas, path: skia.Path, fade: Fade, paint: skia.Paint) -> None:
+    """Draws a line whose opacity changes along its way, nowhere darker than its own opacity: each part replaces what it overlaps,
+    then all outside the outline is taken away."""
+    alpha = paint.getAlphaf()
     canvas.saveLayer(path.getBounds().makeOutset(1, 1))
-    for (x, y), (to_x, to_y), width, share in _pieces(lines, part):
-        paint = _ink(colour, share)
-        paint.setBlendMode(skia.BlendMode.kSrc)
-        paint.setAntiAlias(False)
-        paint.setStrokeWidth(width + 2)
-        paint.setStrokeCap(skia.Paint.kRound_Cap)
-        canvas.drawLine(x, y, to_x, to_y, paint)
+    paint.setBlendMode(skia.BlendMode.kSrc)
+    paint.setAntiAlias(False)
+    for centre, radius, opacity in fade.discs:
+        paint.setAlphaf(alpha * opacity)
+        canvas.drawCircle(centre, radius, paint)
+    paint.setAlphaf(alpha)
+    for strip in fade.strips:
+        canvas.drawVertices(strip, paint)
     path.toggleInverseFillType()
     canvas.drawPath(path, skia.Paint(AntiAlias=True, BlendMode=skia.BlendMode.kDstOut))
     canvas.restore()
 
 
-def _pieces(lines: Polylines, part: slice) -> Iterator[tuple[list[float], list[float], float, float]]:
-    """Both ends, the width and the opacity of what lies between two points of a stroke, in order."""
-    first, end = part.start, part.stop
-    points, ahead = lines.points[first:end], np.roll(lines.points[first:end], -1, axis=0)
-    widths, opacity = lines.widths[part], lines.opacity[part]
-    width, share = np.maximum(widths, np.roll(widths, -1)), (opacity + np.roll(opacity, -1)) / 2
-    count = len(points) if lines.closed[lines.stroke[first]] else len(points) - 1
-    yield from zip(points.tolist()[:count], ahead.tolist(), width.tolist(), share.tolist(), strict=False)
-
-
-def _ink(colour: NDArray[np.float32], opacity: float = 1.0) -> skia.Paint:
+def _filled(colour: NDArray[np.float32], opacity: float = 1.0) -> skia.Paint:
     red, green, blue, alpha = np.nan_to_num(colour).clip(0, 1).tolist()
     return skia.Paint(AntiAlias=True, Color4f=skia.Color4f(red, green, blue, alpha * opacity))
