@@ -82,6 +82,11 @@ class Worker:
         """The jobs not yet ended, the one being run first."""
         return [] if self._spool is None else [JobFolder(path) for path in self._spool.job_folders()]
 
+    @property
+    def pid(self) -> int | None:
+        """The process that was started last; None where the worker sleeps."""
+        return None if self._process is None else self._process.pid
+
     def poll(self) -> Health:
         """How the worker is at this moment; cheap enough for every tick of a timer."""
         if self._fault is None and self._process is not None:

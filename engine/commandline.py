@@ -139,11 +139,12 @@ def _sources(wanted: Input, values: list[str], first: int, step: int, say: Say) 
             continue
         path = _existing(Path(value))
         paths = _folder_files(path, wanted) if path.is_dir() else _movie_frames(path) if _is_movie(path) else [path]
-        numbers = _own_numbers(paths, step) if path.is_dir() else None
-        found += [Source(number, p) for number, p in zip(numbers or range(first, first + step * len(paths), step), paths, strict=True)]
+        own = _own_numbers(paths, step) if path.is_dir() else None
+        numbers = own or [first + step * index for index in range(len(paths))]
+        found += [Source(number, p) for number, p in zip(numbers, paths, strict=True)]
         if len(paths) > 1:
-            how = "by the numbers in their names" if numbers else "in order: their names have no numbers that follow each other"
-            say(f"{wanted.name}: {len(paths)} frames, {found[-len(paths)].frame} to {found[-1].frame}, {how}")
+            how = "by the numbers in their names" if own else "in order"
+            say(f"{wanted.name}: {len(paths)} frames, numbered {numbers[0]} to {numbers[-1]} {how}")
     return sorted(found, key=lambda source: source.frame)
 
 

@@ -162,7 +162,7 @@ def test_a_worker_that_dies_in_the_middle_loses_nothing(worker, tmp_path):
     job = still_take(tmp_path / "shot", frames=6, seconds_per_frame=0.1)
     worker.submit(job)
     wait(lambda: len(job.state().frames) >= 2)
-    os.kill(worker._process.pid, signal.SIGKILL)
+    os.kill(worker.pid, signal.SIGKILL)
     health = wait_for(worker, "gone")
     assert health.text == "The engine closed unexpectedly (signal 9). Your frames are safe: restart and continue"
     assert worker.queue == [job] and not job.is_running
@@ -177,7 +177,7 @@ def test_a_worker_that_hangs_is_told_and_can_be_restarted(worker, tmp_path):
     job = still_take(tmp_path / "shot", frames=4, seconds_per_frame=0.1)
     worker.submit(job)
     wait(lambda: job.state().frames)
-    hung = worker._process.pid
+    hung = worker.pid
     os.kill(hung, signal.SIGSTOP)
     health = wait_for(worker, "silent")
     assert "has not answered for 2 s" in health.text
@@ -204,7 +204,7 @@ def test_rubbish_that_a_worker_prints_harms_nothing(worker, script, tmp_path):
     worker.submit(job)
     wait_for(worker, "ready")
     assert job.state().name == "done"
-    os.kill(worker._process.pid, signal.SIGKILL)
+    os.kill(worker.pid, signal.SIGKILL)
     assert len(wait_for(worker, "gone").log) <= client.TAIL_BYTES
 
 
@@ -214,7 +214,7 @@ def test_rubbish_that_a_worker_prints_harms_nothing(worker, script, tmp_path):
 def test_an_engine_of_another_protocol_is_told_and_ended(worker, monkeypatch, ours, words):
     monkeypatch.setattr(client, "PROTOCOL_VERSION", ours)
     worker.start()
-    pid = worker._process.pid
+    pid = worker.pid
     health = wait_for(worker, "gone")
     assert re.search(words, health.text)
     assert not alive(pid)
@@ -236,7 +236,7 @@ def test_a_worker_ends_when_its_parent_is_killed_and_the_next_finds_and_finishes
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom pathlib import Path\n"
         "from engine.client import Worker\nfrom engine.protocol import JobFolder\n"
         f"worker = Worker(Path({str(PYTHON)!r}), Path({str(spools)!r})); worker.submit(JobFolder(Path({str(job.path)!r})))\n"
-        "print(worker._process.pid, flush=True); sys.stdin.read()"
+        "print(worker.pid, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as blender:
         pid = int(blender.stdout.readline())

@@ -1,12 +1,17 @@
-"""Gives each input image back, held until the next one. Knows nothing of drawing: it shows that the way there and back works."""
+"""Gives each input image back, held until the next one: it shows that the way there and back works."""
 
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ...drawing import raster
 from ...drawing.frames import Frames
 from ...protocol import Job
 from ...spec import Report
+from ...strokes import Strokes
 
 TICK_S = 0.05
 
@@ -24,8 +29,12 @@ def generate(model: None, job: Job, inputs: Mapping[str, Frames], report: Report
         if frame not in written:
             _pretend(job.params["seconds_per_frame"], step, len(frames), report)
             held = max((number for number in images.numbers if number <= frame), default=images.numbers[0])
-            report.write("clip", frame, images[held])
+            report.write("clip", frame, _picture(images[held]))
     report.progress("Drawing", len(frames), len(frames))
+
+
+def _picture(image: NDArray[np.float32] | Strokes) -> NDArray[np.float32]:
+    return raster.coloured(image, image.size) if isinstance(image, Strokes) else image
 
 
 def _pretend(seconds: float, step: int, of: int, report: Report) -> None:
