@@ -7,7 +7,7 @@ import numpy as np
 from .curves import Array
 from .layout import Layout
 
-_REACH = 0.006
+_REACH = 0.008
 """How far a line strays at most along each axis at strength 1, as a part of the drawing's diagonal."""
 _WAVE = 0.25
 """Length of the slowest wave along a line, as a part of the diagonal; the others are its harmonics."""

@@ -59,6 +59,8 @@ class Limbs:
     """(c,) pixels along the limb from where it leaves the body; 0 on the body"""
     lever: Array
     """(c, 2) pixels from where the limb leaves the body to the cell, or to the middle of the closed shape that the cell is on"""
+    root: Indices
+    """(c,) the cell where the limb leaves the body; itself on the body"""
 
 
 def layout(strokes: Strokes) -> Layout:
@@ -122,7 +124,7 @@ def limbs(graph: Layout, held: Indices) -> Limbs:
     shape = _components(np.stack([np.arange(count), np.where(bridge, np.arange(count), above)], axis=1), count)
     middle = np.stack([np.bincount(shape, graph.cells[:, axis])[shape] for axis in (0, 1)], axis=1) / np.bincount(shape)[shape][:, None]
     lever = np.where(limb[:, None], middle - graph.cells[root], 0.0)
-    return Limbs(np.where(limb, hang, 0.0), lever)
+    return Limbs(np.where(limb, hang, 0.0), lever, root)
 
 
 def _touches(strokes: Strokes, on: Curves, reach: float) -> Indices:

@@ -66,7 +66,7 @@ class Motion:
 
 
 MOTIONS = {
-    "breathe": Motion(2.0, stretch=_breath(0.05), bend=_sine(0.045), swing=0.16, delay=0.06),
+    "breathe": Motion(2.0, stretch=_breath(0.05), bend=_sine(0.045), swing=0.2, delay=0.06),
     "sway": Motion(2.0, stretch=_sine(-0.012, 2, -0.25), bend=_sine(0.32), delay=0.12),
     "bounce": Motion(
         1.0,
@@ -101,6 +101,10 @@ class Field:
     high: float
     slender: float = 1.0
     """1 where the drawing is upright; less where it is wide and would fold over at the same bend."""
+    lean: float = 1.0
+    """Which way the bend begins, and how far it goes, about 1 or -1."""
+    trail: float = 1.0
+    """How much of the motion's delay the far end has."""
 
     def at(self, points: Array, phase: float, strength: float = 1.0) -> tuple[Array, Array]:
         """Where points (n, 2) go at a phase, in pixels, and the field's gradient (n, 2, 2) there: its columns are where a small step
@@ -126,10 +130,10 @@ class Field:
         below, above = min(self.low, 0.0) - margin, max(self.high, 0.0) + margin
         heights = np.concatenate([np.linspace(below, 0, 65)[:-1], np.linspace(0, above, 65)])
         far = np.abs(heights) / max(self.high, -self.low, 1e-9)
-        then = phase - self.motion.delay * far
+        then = phase - self.trail * self.motion.delay * far
         ease = np.clip(far / _PLANTED, 0, 1)
         stretch = _FLATTEST * np.tanh(amount / _FLATTEST * self.motion.stretch(then)) * ease * ease * (3 - 2 * ease)
-        angle = amount * self.slender * self.motion.bend(then) * np.sign(heights) * far**1.2
+        angle = amount * self.lean * self.slender * self.motion.bend(then) * np.sign(heights) * far**1.2
         run = np.exp(stretch) * np.stack([np.sin(angle), np.cos(angle)])
         steps = (run[:, 1:] + run[:, :-1]) / 2 * np.diff(heights)
         place = np.concatenate([np.zeros((2, 1)), np.cumsum(steps, axis=1)], axis=1)

@@ -79,7 +79,7 @@ def timing_of(job: Job) -> Timing:
 def rig_of(strokes: Strokes, job: Job) -> Rig:
     """The drawing ready for the job's motion."""
     params = job.params
-    return rig(strokes, str(params["motion"]), float(params["amount"]), float(params["follow_through"]), str(params["pivot"]))
+    return rig(strokes, str(params["motion"]), float(params["amount"]), float(params["follow_through"]), str(params["pivot"]), job.seed)
 
 
 def moved(moving: Rig, job: Job, timing: Timing, frame: int) -> Strokes:

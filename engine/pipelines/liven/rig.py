@@ -5,7 +5,7 @@ and the pose is the one that follows all wishes along the strokes best (Yu et al
 manipulation): what touches stays together, whatever the wishes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,17 +96,19 @@ class Solve:
         return points
 
 
-def rig(strokes: Strokes, motion: str, amount: float, follow_through: float, pivot: str) -> Rig:
-    """Makes a drawing with at least one point ready to move."""
+def rig(strokes: Strokes, motion: str, amount: float, follow_through: float, pivot: str, seed: int) -> Rig:
+    """Makes a drawing with at least one point ready to move; another seed gives it another temper."""
+    generator = np.random.default_rng(seed % 2**64)
     graph = layout(strokes)
     held = _held(graph, pivot, motion)
-    field = _field(graph, held, motion, amount)
+    lean, trail = generator.choice([-1.0, 1.0]) * generator.uniform(0.9, 1.1), generator.uniform(0.8, 1.2)
+    field = replace(_field(graph, held, motion, amount), lean=float(lean), trail=float(trail))
     hanging = limbs(graph, _cells_held(graph, held))
     loose = hanging.hang / (hanging.hang + _RAMP * graph.size)
     smooth = 1 - np.clip((graph.extent / graph.size - 0.08) / 0.12, 0, 1)
     rigid = smooth * smooth * (3 - 2 * smooth)
     grip = np.maximum((1 - np.minimum(1, hanging.hang[graph.cell] / (0.05 * graph.size))) ** 2, 1e-6)
-    lag = follow_through * _lag(graph, hanging, loose, field)[graph.cell]
+    lag = follow_through * _lag(graph, hanging, loose, field, generator)[graph.cell]
     return Rig(strokes, graph, field, lag, rigid, Solve(graph, grip))
 
 
@@ -150,7 +152,7 @@ def _cells_held(graph: Layout, held: str) -> NDArray[np.intp]:
     return np.flatnonzero(away <= reach)
 
 
-def _lag(graph: Layout, hanging: Limbs, loose: Array, field: Field) -> NDArray[np.complex128]:
+def _lag(graph: Layout, hanging: Limbs, loose: Array, field: Field, generator: np.random.Generator) -> NDArray[np.complex128]:
     """Harmonics (c, k) of each cell's angle behind the body: the steady state of a damped spring driven by the field's motion there.
 
     A pendulum whose foot is moved by D and turned by r obeys a'' + 2 z w0 a' + w0^2 a = -(r + l x D / |l|^2)''; for a wave of
@@ -167,11 +169,14 @@ def _lag(graph: Layout, hanging: Limbs, loose: Array, field: Field) -> NDArray[n
     moved, leaned = moved - places, _angle(gradient)
     thrown = (outward[:, 0] * moved[..., 1] - outward[:, 1] * moved[..., 0]) / np.maximum(length, _RAMP * graph.size)
     drive = 2 * np.fft.rfft(leaned + thrown, axis=0)[1 : _HARMONICS + 1].T / len(phases)
-    own = (_STIFF + (_LOOSE - _STIFF) * loose[free])[:, None]
+    temper = generator.uniform(0, 1, (2, len(loose)))[:, hanging.root[free]]
+    own = ((_STIFF + (_LOOSE - _STIFF) * loose[free]) * (0.9 + 0.2 * temper[0]))[:, None]
     nth = np.arange(1, _HARMONICS + 1)
     lag[free] = _EXAGGERATION * loose[free][:, None] * drive * nth**2 / (own**2 - nth**2 + 2j * _DAMPING * own * nth)
-    lift = 0.5 - 0.7 * outward[:, 0]
-    lag[free, 0] += -1j * field.amount * field.motion.swing * lift * loose[free] * np.exp(-2j * np.pi * (0.06 + 0.2 * loose[free]))
+    lift = 0.5 * (1 - np.abs(outward[:, 0])) - outward[:, 0]
+    lag[free, 0] += (
+        -1j * field.amount * field.motion.swing * lift * loose[free] * np.exp(-2j * np.pi * (0.12 * temper[1] + 0.2 * loose[free]))
+    )
     return lag
 
 
