@@ -28,18 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and gives its exit code: 0 done, 1 failed, 2 bad usage, 130 cancelled."""
     options = parser(__version__).parse_args(arguments)
     try:
-        match options.command:
-            case "list":
-                print(table())
-                return DONE
-            case "serve":
-                serve(options.folder)
-                return DONE
-            case "run":
-                folders = [JobFolder(path.absolute()) for path in options.jobs]
-            case name:
-                folders = [take(PIPELINES[name], options, say)]
-        return run(folders)
+        if options.command == "list":
+            print(table())
+            return DONE
+        if options.command == "serve":
+            serve(options.folder)
+        if options.command == "run":
+            return run([JobFolder(path.absolute()) for path in options.jobs])
+        return run([take(PIPELINES[options.command], options, say)])
     except PegbarError as error:
         say(str(error))
         return BAD_USAGE
@@ -69,37 +65,31 @@ class Line:
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
-        self._frames = 0
-        self._shown = ""
+        self._width = 0
+        self._phase = ""
         self._shown_at = 0.0
 
     def tell(self, event: Event) -> None:
-        match event:
-            case FrameWritten():
-                self._frames += 1
-            case Progress(phase, step, of):
-                self._show(phase, f"{phase} {step}/{of}" if of else phase)
-            case Warned(text):
-                self.end()
-                say(text)
-            case Done() | Failed():
-                self.end()
-
-    def end(self) -> None:
-        """Leaves the line as it stands."""
-        if self._terminal and self._shown:
-            say("")
-        self._shown = ""
+        if isinstance(event, Progress):
+            self._show(event.phase, f"{event.phase} {event.step}/{event.of}" if event.of else event.phase)
+        elif not isinstance(event, FrameWritten):
+            self._end()
+        if isinstance(event, Warned):
+            say(event.text)
 
     def _show(self, phase: str, text: str) -> None:
         if self._terminal:
-            print(f"\r{text.ljust(len(self._shown))}", end="", file=sys.stderr, flush=True)
-        elif self._shown.split(" ")[0] != phase.split(" ")[0] or time.monotonic() - self._shown_at > LINE_S:
-            self._shown_at = time.monotonic()
+            print(f"\r{text.ljust(self._width)}", end="", file=sys.stderr, flush=True)
+            self._width = len(text)
+        elif phase != self._phase or time.monotonic() - self._shown_at > LINE_S:
+            self._phase, self._shown_at = phase, time.monotonic()
             say(text)
-        else:
-            return
-        self._shown = text
+
+    def _end(self) -> None:
+        """Leaves the line as it stands."""
+        if self._width:
+            say("")
+        self._width = 0
 
 
 def _run_one(folder: JobFolder, models: Models) -> Done | Failed:

@@ -117,7 +117,7 @@ class Worker:
         self._spool = self._owner = None
 
     def _open_spool(self) -> Spool:
-        if self._spool is None:
+        if self._spool is None or not self._spool.path.is_dir():
             _clean(self._spools)
             spool = Spool(self._spools / uuid.uuid4().hex[:12])
             try:
@@ -251,6 +251,8 @@ def _mismatch(hello: Handshake) -> str:
 
 
 def _reason(code: int) -> str:
+    if code == -9:
+        return "signal 9, as when memory runs out"
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def run_job(folder: JobFolder, models: Models | None = None, tell: Tell = lambda
         return end
 
 
-def serve(path: Path) -> None:
+def serve(path: Path) -> NoReturn:
     """Runs the jobs dropped in a spool, in order, until stdin ends (the parent is gone) or the spool is removed."""
     faulthandler.enable()
     spool = Spool(path)

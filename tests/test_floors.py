@@ -44,7 +44,7 @@ def on_ground_floor(target: str) -> bool:
     """Whether a repository module is one that Blender's side may import."""
     parts = target.split(".")
     return any(target == g or target.startswith(g + ".") for g in GROUND_FLOOR) or (
-        parts[:2] == ["engine", "pipelines"] and len(parts) <= 4 and "pipeline" not in parts[3:]
+        parts[:2] == ["engine", "pipelines"] and parts[3:] in ([], ["SPEC"])
     )
 
 

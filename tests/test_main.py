@@ -1,5 +1,6 @@
 """The command line: a command makes a take, the same command goes on with it, and stdout and exit code say what came of it."""
 
+import ast
 import json
 import signal
 import subprocess
@@ -33,6 +34,10 @@ def pictures(tmp_path: Path) -> Path:
 
 def still(pictures: Path, out: Path, *more: str) -> int:
     return main(["still", "--image", str(pictures), "--out", str(out), *more])
+
+
+def test_an_older_python_can_read_the_file_that_refuses_it():
+    ast.parse((ROOT / "engine" / "__main__.py").read_text(), feature_version=(3, 8))
 
 
 def test_list_shows_every_pipeline_with_inputs_and_outputs(capsys):

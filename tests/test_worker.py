@@ -291,7 +291,7 @@ def test_a_full_disk_is_told_and_the_job_goes_on_once_there_is_room(small_disk):
     wall = small_disk / "wall"
     wall.write_bytes(bytes(shutil.disk_usage(small_disk).free - 60_000))
     end = run_job(folder)
-    assert "is full: free some space, then press Finish" in end.text and end.traceback == ""
+    assert "is full: free some space and go on" in end.text and end.traceback == ""
     assert folder.state().name == "failed" and folder.state().error == end
     ready = files(folder)
     assert 0 < len(ready) < 4
@@ -317,7 +317,7 @@ def test_outputs_that_cannot_be_written_are_told_in_one_sentence(tmp_path):
     folder = still_take(tmp_path)
     folder.outputs.write_text("a file where a folder should be")
     end = run_job(folder)
-    assert "cannot be used" in end.text and "choose another takes folder" in end.text and end.traceback == ""
+    assert "cannot be used" in end.text and "choose another folder" in end.text and end.traceback == ""
 
 
 def test_a_take_that_cannot_be_written_is_refused_in_one_sentence(tmp_path):
