@@ -14,7 +14,7 @@ import bpy
 
 from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder
 from ..engine.spec import Kind
-from . import grease_pencil, strips
+from . import grease_pencil, layers, strips
 from .places import Placed, Source, Target
 
 Reader = Callable[[bpy.types.Scene, Sequence[Source], Sequence[int], JobFolder, str], Generator[float, None, tuple[InputFile, ...]]]
@@ -28,7 +28,7 @@ READ: dict[Kind, Reader] = {
     "lineart": strips.read,
     "image": strips.read,
 }
-WRITE: dict[Kind, Writer] = {"clip": strips.write}
+WRITE: dict[Kind, Writer] = {"clip": strips.write, "strokes": layers.write}
 
 __all__ = ["READ", "WRITE", "Placed", "Reader", "Source", "Target", "Writer", "finish"]
 

@@ -26,8 +26,10 @@ _LAYOUT: dict[str, tuple[str, type, tuple[int, ...]]] = {
 
 def offsets(drawing: bpy.types.GreasePencilDrawing) -> NDArray[np.int32]:
     """(s + 1,) stroke i owns points offsets[i] to offsets[i + 1]."""
-    values = np.zeros(max(len(drawing.curve_offsets), 1), np.int32)
-    drawing.curve_offsets.foreach_get("value", values[: len(drawing.curve_offsets)])
+    strokes = drawing.attributes.domain_size("CURVE")
+    values = np.zeros(strokes + 1, np.int32)
+    if strokes:
+        drawing.curve_offsets.foreach_get("value", values)
     return values
 
 

@@ -1,4 +1,4 @@
-"""The colours in which Blender draws a stroke and its fill: material, the stroke's own colours and the layer's tint and opacity."""
+"""The colours in which Blender draws a stroke and its fill: material, the stroke's own colours and the layer's opacity."""
 
 from dataclasses import dataclass
 
@@ -35,8 +35,11 @@ def paints_of(evaluated: bpy.types.Object) -> Paints:
     return Paints(names, np.float32(line), np.float32(fill), np.array(has_line), np.array(has_fill))
 
 
-def stroke_colours(curves: Curves, paints: Paints, layer: bpy.types.GreasePencilLayer) -> tuple[Colours, Colours]:
-    """Line and fill colour of each stroke, sRGB; a line that changes its colour along its way has the mean of it."""
+def stroke_colours(curves: Curves, paints: Paints, opacity: float) -> tuple[Colours, Colours]:
+    """Line and fill colour (s, 4) of each stroke, sRGB; a line that changes its colour along its way has the mean of it.
+
+    `opacity` is the layer's; its tint and its radius offset are in the evaluated curves already.
+    """
     slots = len(paints.line) - 1
     slot = np.where((curves.material >= 0) & (curves.material < slots), curves.material, slots)
     along = np.repeat(np.arange(len(slot)), np.diff(curves.offsets))
@@ -47,10 +50,9 @@ def stroke_colours(curves: Curves, paints: Paints, layer: bpy.types.GreasePencil
     fill = paints.fill[slot]
     fill[:, :3] = _mix(fill, curves.fill_colour)
     fill[:, 3] *= np.clip(curves.fill_opacity, 0, 1)
-    tint = np.float32([*layer.tint_color, layer.tint_factor])
     for colours, drawn in ((line, paints.has_line[slot] & ~curves.hide_line), (fill, paints.has_fill[slot])):
-        colours[:, :3] = _encoded(_mix(colours, tint[None]))
-        colours[:, 3] *= layer.opacity * drawn
+        colours[:, :3] = _encoded(colours[:, :3])
+        colours[:, 3] *= opacity * drawn
     if FILLS_BY_ATTRIBUTE:
         fill[:, 3] *= curves.fill_id != 0
     return line, fill

@@ -14,7 +14,7 @@ from ..engine.strokes import BEZIER, Strokes
 from .colours import Paints, paints_of, stroke_colours
 from .curves import cut, read_curves
 from .places import Source
-from .projection import Array, View, camera_view, fitted_view, in_front, mean_scale, render_size
+from .projection import Array, View, as_array, camera_view, fitted_view, in_front, mean_scale, render_size
 from .stepping import at_frames, scene_named
 
 TAKES = "pegbar_takes"
@@ -60,9 +60,9 @@ def shared_view(scene: bpy.types.Scene, source: Source, frames: Sequence[int]) -
 
     def visit(depsgraph: bpy.types.Depsgraph, frame: int) -> None:
         evaluated = object_of(source).evaluated_get(depsgraph)
-        matrices.append(np.array(evaluated.matrix_world))
+        matrices.append(as_array(evaluated.matrix_world))
         for layer in shown_layers(evaluated, Source("OBJECT", source.name)):
-            if (key := layer.current_frame()) and len(points := read_curves(key.drawing).position):
+            if (key := layer.get_frame_at(frame)) and len(points := read_curves(key.drawing).position):
                 matrix = np.linalg.inv(matrices[0]) @ world_matrix(evaluated, layer)
                 placed = points @ matrix[:3, :3].T + matrix[:3, 3]
                 extremes.extend((placed.min(axis=0), placed.max(axis=0)))
@@ -78,9 +78,10 @@ def read_drawing(source: Source, depsgraph: bpy.types.Depsgraph, frame: int, vie
     evaluated = object_of(source).evaluated_get(depsgraph)
     view = view or camera_view(depsgraph.scene, depsgraph)
     layers = list(shown_layers(evaluated, source))
-    keys = [layer.current_frame() for layer in layers]
+    # `layer.current_frame()` goes by the context's scene, which need not be the one that is read
+    keys = [layer.get_frame_at(frame) for layer in layers]
     paints = paints_of(evaluated)
-    parts = [_layer_strokes(evaluated, layer, paints, view) for layer, key in zip(layers, keys, strict=True) if key]
+    parts = [_layer_strokes(evaluated, layer, key, paints, view) for layer, key in zip(layers, keys, strict=True) if key]
     return _joined(parts, view, paints.names, max((key.frame_number for key in keys if key), default=frame))
 
 
@@ -115,11 +116,11 @@ def shown_layers(found: bpy.types.Object, source: Source) -> Iterator[bpy.types.
 def world_matrix(evaluated: bpy.types.Object, layer: bpy.types.GreasePencilLayer) -> Array:
     """(4, 4) A layer's own space to the world."""
     if layer.parent is None:
-        return np.array(evaluated.matrix_world @ layer.matrix_local)
+        return as_array(evaluated.matrix_world @ layer.matrix_local)
     parent = layer.parent.matrix_world
     if layer.parent_bone and layer.parent.pose and layer.parent_bone in layer.parent.pose.bones:
         parent = parent @ layer.parent.pose.bones[layer.parent_bone].matrix
-    return np.array(parent @ layer.matrix_parent_inverse @ layer.matrix_local)
+    return as_array(parent @ layer.matrix_parent_inverse @ layer.matrix_local)
 
 
 def _hidden(layer: bpy.types.GreasePencilLayer) -> bool:
@@ -130,8 +131,10 @@ def _hidden(layer: bpy.types.GreasePencilLayer) -> bool:
     return layer.hide or group is not None
 
 
-def _layer_strokes(evaluated: bpy.types.Object, layer: bpy.types.GreasePencilLayer, paints: Paints, view: View) -> Strokes:
-    curves = read_curves(layer.current_frame().drawing)
+def _layer_strokes(
+    evaluated: bpy.types.Object, layer: bpy.types.GreasePencilLayer, key: bpy.types.GreasePencilFrame, paints: Paints, view: View
+) -> Strokes:
+    curves = read_curves(key.drawing)
     matrix = view.matrix @ world_matrix(evaluated, layer)
     if ((ahead := in_front(matrix, curves.position)) < 0).any():
         curves = cut(curves, ahead)
@@ -141,8 +144,8 @@ def _layer_strokes(evaluated: bpy.types.Object, layer: bpy.types.GreasePencilLay
     for side, at in enumerate((curves.left, curves.right)):
         handles[bezier, side] = view.project(matrix, at[bezier])[0]
     # the scale of the object enlarges a radius, that of the layer does not
-    radius = np.maximum(curves.radius + layer.radius_offset, 0) * mean_scale(np.array(evaluated.matrix_world))
-    line, fill = stroke_colours(curves, paints, layer)
+    radius = np.maximum(curves.radius, 0) * mean_scale(as_array(evaluated.matrix_world))
+    line, fill = stroke_colours(curves, paints, layer.opacity)
     material = np.where(curves.material < len(paints.names), curves.material, -1)
     return Strokes(
         size=view.size,

@@ -3,12 +3,12 @@
 Names and not bpy references: those die on undo, on File > Open and when the artist deletes something during a run.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError
+from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, Shot
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,23 @@ class Placed:
     layers: tuple[str, ...] = ()
 
 
-def title(folder: JobFolder, frames: Sequence[FrameWritten], target: Target) -> str:
+def title(source: str, folder: JobFolder, frames: Sequence[FrameWritten]) -> str:
     """What a placed output is called: `Hero take 3`, and for an output beside the main one `Hero take 3 lines`."""
-    number = folder.path.name.rpartition("_")[2].lstrip("0")
     output = frames[0].output
-    return " ".join(filter(None, (target.source or "Pegbar", "take", number, "" if output in ("clip", "strokes") else output)))
+    aside = "" if output in ("clip", "strokes") else f" {output}"
+    return f"{source or 'Pegbar'} take {int(folder.path.name.rpartition('_')[2])}{aside}"
 
 
-def sign(made: Any, folder: JobFolder, job: Job) -> None:
-    """Leaves the take's id, folder and pipeline as custom properties on what was made from it."""
-    made["pegbar_take"], made["pegbar_folder"], made["pegbar_pipeline"] = job.id, str(folder.path), job.pipeline
+def last_frame(frames: Iterable[int], shot: Shot) -> int:
+    """The last frame that a result shows: the last drawn one, held as long as the shot's step says and the shot lasts."""
+    drawn = max(frames)
+    return max(drawn, min(drawn + shot.step - 1, shot.last))
+
+
+def sign(made: Any, folder: JobFolder, job: Job, source: str) -> None:
+    """Leaves the take's id, folder and pipeline, and what it was made from, as custom properties on what was made."""
+    made["pegbar_take"], made["pegbar_folder"] = job.id, str(folder.path)
+    made["pegbar_pipeline"], made["pegbar_source"] = job.pipeline, source
 
 
 def existing(folder: JobFolder, frames: Sequence[FrameWritten]) -> Generator[float, None, dict[int, Path]]:

@@ -5,6 +5,7 @@ from itertools import product
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -56,7 +57,7 @@ def camera_view(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> View:
     camera = scene.camera.evaluated_get(depsgraph)
     window = camera.calc_matrix_camera(depsgraph, x=size[0], y=size[1], scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y)
     # normalized: the scale of a camera object changes nothing that it sees
-    return _view(size, np.array(window), np.array(camera.matrix_world.normalized().inverted()))
+    return _view(size, as_array(window), np.array(camera.matrix_world.normalized().inverted()))
 
 
 def fitted_view(size: tuple[int, int], matrix: Array, low: Array, high: Array) -> View:
@@ -78,6 +79,11 @@ def fitted_view(size: tuple[int, int], matrix: Array, low: Array, high: Array) -
     aspect = size[0] / size[1]
     half = max(width, height * aspect, 1e-6) / 2 / (1 - 2 * MARGIN)
     return _view(size, np.diag([1 / half, aspect / half, -1 / max(depth, half), 1.0]), basis)
+
+
+def as_array(matrix: Matrix) -> Array:
+    """(4, 4) In double precision: a matrix of Blender 5.2 would make an array of singles, too coarse to lead back exactly."""
+    return np.array(matrix, np.float64)
 
 
 def mean_scale(matrix: Array) -> float:

@@ -28,10 +28,11 @@ def read(
         strip = strip_named(scene, strip_name)
         end = time.perf_counter() + SLICE_S
         with frame_kept(scene), changed(_alone(scene, strip)), changed(_output(scene, strip)):
-            while len(files) < len(frames) and time.perf_counter() < end:
-                file = folder.input_file(name, len(files) + 1, ".png")
-                _render(scene, frames[len(files)], folder, file)
-                files.append(InputFile(frames[len(files)], file))
+            for frame in frames[len(files) :]:
+                files.append(InputFile(frame, folder.input_file(name, len(files) + 1, ".png")))
+                _render(scene, frame, folder, files[-1].file)
+                if time.perf_counter() > end:
+                    break
         yield len(files) / len(frames)
     return tuple(files)
 

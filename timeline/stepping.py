@@ -53,8 +53,10 @@ def at_frames(
         scene = scene_named(name)
         end = time.perf_counter() + SLICE_S
         with frame_kept(scene):
-            while done < len(frames) and time.perf_counter() < end:
-                go_to(scene, frames[done])
-                visit(depsgraph_of(scene), frames[done])
+            for frame in frames[done:]:
+                go_to(scene, frame)
+                visit(depsgraph_of(scene), frame)
                 done += 1
+                if time.perf_counter() > end:
+                    break
         yield done / len(frames)

@@ -12,7 +12,7 @@ import bpy
 
 from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder, PegbarError, refused
 from . import render
-from .places import Placed, Source, Target, existing, sign, title
+from .places import Placed, Source, Target, existing, last_frame, sign, title
 from .stepping import scene_named
 from .versions import strip_range
 
@@ -63,21 +63,21 @@ def write(
     """Places a clip as an image strip above its source, each picture on its own frame and held until the next."""
     scene_name = scene.name
     files = yield from existing(folder, frames)
-    last = min(max(files) + job.shot.step - 1, max(job.shot.last, max(files)))
+    last = last_frame(files, job.shot)
     shown = held(files, last)
     scene = scene_named(scene_name)
     editor = scene.sequence_editor_create()
     source = editor.strips.get(target.source)
     channel = free_channel(editor, min(files), last + 1, source.channel + 1 if source else 1)
     strip = editor.strips.new_image(
-        name=title(folder, frames, target), filepath=str(shown[0]), channel=channel, frame_start=min(files), fit_method="FIT"
+        name=title(target.source, folder, frames), filepath=str(shown[0]), channel=channel, frame_start=min(files), fit_method="FIT"
     )
     for path in shown[1:]:
         strip.elements.append(path.name)
     strip.colorspace_settings.name = "sRGB"
     if source and render.is_centred(scene, source) and (size := render.picture_size(source)) and (own := render.picture_size(strip)):
         strip.transform.scale_x = strip.transform.scale_y = source.transform.scale_x * size[0] / own[0]
-    sign(strip, folder, job)
+    sign(strip, folder, job, target.source)
     return Placed("STRIP", strip.name)
 
 

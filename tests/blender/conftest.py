@@ -137,3 +137,43 @@ def snapshot(owner):
 def plain(prop):
     single = prop.type in ("BOOLEAN", "INT", "FLOAT", "STRING", "ENUM") and not getattr(prop, "is_array", False)
     return single and not prop.is_readonly and prop.identifier != "use_nodes"  # which 6.0 will not know
+
+
+@pytest.fixture
+def draw(scene):
+    """A function that adds strokes (lists of points in space) to a frame of a layer of a Grease Pencil object, made where it is not
+    there; further attributes by name as (data type, domain, values), one value for all or one each."""
+    versions = importlib.import_module("pegbar.timeline.versions")
+    attributes = importlib.import_module("pegbar.timeline.attributes")
+
+    def add(strokes, frame=1, layer="Lines", name="Hero", type="POLY", radius=0.1, **others):
+        found = bpy.data.objects.get(name)
+        if found is None:
+            found = bpy.data.objects.new(name, versions.grease_pencils().new(name))
+            scene.collection.objects.link(found)
+        layers = found.data.layers
+        drawing = (layers.get(layer) or layers.new(layer)).frames.new(frame).drawing
+        if len(strokes):
+            points = np.concatenate(strokes)
+            drawing.add_strokes([len(stroke) for stroke in strokes])
+            drawing.set_types(type=type)
+            attributes.write(drawing, "position", "FLOAT_VECTOR", "POINT", points)
+            usual = {"radius": ("FLOAT", "POINT", radius), "opacity": ("FLOAT", "POINT", 1.0)}
+            for key, (data_type, domain, values) in (usual | others).items():
+                count = len(points) if domain == "POINT" else len(strokes)
+                width = {"FLOAT_COLOR": (4,), "FLOAT_VECTOR": (3,)}.get(data_type, ())
+                attributes.write(drawing, key, data_type, domain, np.broadcast_to(values, (count, *width)))
+        bpy.context.view_layer.update()
+        return found
+
+    return add
+
+
+@pytest.fixture
+def camera(scene):
+    """A camera 10 units before the front plane, its picture 320 x 180."""
+    scene.render.resolution_x, scene.render.resolution_y = 320, 180
+    scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    scene.collection.objects.link(scene.camera)
+    scene.camera.location, scene.camera.rotation_euler = (0, -10, 0), (np.pi / 2, 0, 0)
+    return scene.camera
