@@ -5,9 +5,13 @@ import sys
 
 # Before the imports below, which an older Python cannot even read; the client shows the last line to the artist.
 if sys.version_info < (3, 11):  # noqa: UP036
-    sys.exit(f"Pegbar needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}: choose another in the preferences")
+    sys.exit(
+        f"Pegbar needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}: choose the engine's Python in the preferences"
+    )
 if MISSING := [m for m in ("numpy", "scipy", "skimage", "skia", "PIL", "av", "safetensors") if importlib.util.find_spec(m) is None]:
-    sys.exit(f"{sys.executable} lacks the engine's packages ({', '.join(MISSING)}): install the engine in the preferences")
+    sys.exit(
+        f"{sys.executable} lacks the engine's packages ({', '.join(MISSING)}): install them, or choose the engine's Python in the preferences"
+    )
 
 import contextlib
 import signal

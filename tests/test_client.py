@@ -126,7 +126,7 @@ def test_an_interpreter_without_the_engines_packages_is_told(spools, tmp_path):
     worker = Worker(tmp_path / "bare" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"), spools)
     worker.start()
     health = wait_for(worker, "gone")
-    assert "lacks the engine's packages (numpy, " in health.text and "install the engine" in health.text
+    assert "lacks the engine's packages (numpy, " in health.text and "choose the engine's Python" in health.text
     worker.stop()
 
 
