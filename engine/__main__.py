@@ -70,7 +70,7 @@ class Line:
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._width = 0
-        self._phase = ""
+        self._phases: set[str] = set()
         self._shown_at = 0.0
 
     def tell(self, event: Event) -> None:
@@ -85,8 +85,9 @@ class Line:
         if self._terminal:
             print(f"\r{text.ljust(self._width)}", end="", file=sys.stderr, flush=True)
             self._width = len(text)
-        elif phase != self._phase or time.monotonic() - self._shown_at > LINE_S:
-            self._phase, self._shown_at = phase, time.monotonic()
+        elif phase not in self._phases or time.monotonic() - self._shown_at > LINE_S:
+            self._phases.add(phase)
+            self._shown_at = time.monotonic()
             say(text)
 
     def _end(self) -> None:

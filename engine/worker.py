@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT_S = 1.0
 IDLE_S = 0.1
 PROGRESS_S = 0.2
-"""At most one progress event in this time, but for a phase's first and last."""
+"""At most one progress event in this time, but for a phase's first and last: two phases may take turns many times a second."""
 RESERVE = 16384
 """Bytes kept free for the last words of a job on a full disk."""
 
@@ -97,15 +97,16 @@ class JobReport:
         self._recipe = {"pegbar": json.dumps({"job": job.id, "pipeline": job.pipeline, "params": dict(job.params), "seed": job.seed})}
         self._index = {frame: index for index, frame in enumerate(job.shot.frames, start=1)}
         self._written = {(f.output, f.frame) for f in folder.state().frames if folder.file(f.file).is_file()}
-        self._phase = ""
+        self._phases: set[str] = set()
         self._told_at = 0.0
 
     def progress(self, phase: str, step: int, of: int) -> None:
         if self._folder.cancel_requested:
             raise Cancelled
         now = time.monotonic()
-        if phase != self._phase or step == of or now - self._told_at >= PROGRESS_S:
-            self._phase, self._told_at = phase, now
+        if phase not in self._phases or step == of or now - self._told_at >= PROGRESS_S:
+            self._phases.add(phase)
+            self._told_at = now
             self._say(Progress(phase, step, of))
 
     def write(self, output: str, frame: int, content: object) -> None:

@@ -189,8 +189,8 @@ def test_strokes_and_notes_are_written_in_their_own_formats(tmp_path, pipeline):
 
 def test_progress_is_told_now_and_then_but_each_phase_begins_and_ends(tmp_path, pipeline):
     def generate(model, job, inputs, report):
-        for phase in ("Matching", "Drawing"):
-            for step in range(1001):
+        for step in range(1001):
+            for phase in ("Matching", "Drawing"):
                 report.progress(phase, step, 1000)
 
     pipeline(generate)
