@@ -1,4 +1,4 @@
-"""The colours in which Blender draws a stroke and its fill: material, the stroke's own colours and the layer's opacity."""
+"""The colours in which Blender draws a stroke and its fill: material and the stroke's own colours."""
 
 from dataclasses import dataclass
 
@@ -35,10 +35,10 @@ def paints_of(evaluated: bpy.types.Object) -> Paints:
     return Paints(names, np.float32(line), np.float32(fill), np.array(has_line), np.array(has_fill))
 
 
-def stroke_colours(curves: Curves, paints: Paints, opacity: float) -> tuple[Colours, Colours]:
+def stroke_colours(curves: Curves, paints: Paints) -> tuple[Colours, Colours]:
     """Line and fill colour (s, 4) of each stroke, sRGB; a line that changes its colour along its way has the mean of it.
 
-    `opacity` is the layer's; its tint and its radius offset are in the evaluated curves already.
+    The layer's tint is in the evaluated curves already; its opacity is not in the colours, since it is the layer's as a whole.
     """
     slots = len(paints.line) - 1
     slot = np.where((curves.material >= 0) & (curves.material < slots), curves.material, slots)
@@ -52,7 +52,7 @@ def stroke_colours(curves: Curves, paints: Paints, opacity: float) -> tuple[Colo
     fill[:, 3] *= np.clip(curves.fill_opacity, 0, 1)
     for colours, drawn in ((line, paints.has_line[slot] & ~curves.hide_line), (fill, paints.has_fill[slot])):
         colours[:, :3] = _encoded(colours[:, :3])
-        colours[:, 3] *= opacity * drawn
+        colours[:, 3] *= drawn
     if FILLS_BY_ATTRIBUTE:
         fill[:, 3] *= curves.fill_id != 0
     return line, fill

@@ -145,7 +145,7 @@ def _layer_strokes(
         handles[bezier, side] = view.project(matrix, at[bezier])[0]
     # the scale of the object enlarges a radius, that of the layer does not
     radius = np.maximum(curves.radius, 0) * mean_scale(as_array(evaluated.matrix_world))
-    line, fill = stroke_colours(curves, paints, layer.opacity)
+    line, fill = stroke_colours(curves, paints)
     material = np.where(curves.material < len(paints.names), curves.material, -1)
     return Strokes(
         size=view.size,
@@ -164,6 +164,7 @@ def _layer_strokes(
         source=curves.source,
         layers=(layer.name,),
         matrices=matrix[None],
+        layer_opacity=(layer.opacity,),
     )
 
 
@@ -187,6 +188,7 @@ def _joined(parts: Sequence[Strokes], view: View, materials: tuple[str, ...], dr
         matrices=_concatenated([part.matrices for part in parts], (4, 4)),
         materials=materials,
         drawing=drawing,
+        layer_opacity=tuple(opacity for part in parts for opacity in part.layer_opacity),
     )
 
 

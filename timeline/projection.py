@@ -57,7 +57,7 @@ def camera_view(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> View:
     camera = scene.camera.evaluated_get(depsgraph)
     window = camera.calc_matrix_camera(depsgraph, x=size[0], y=size[1], scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y)
     # normalized: the scale of a camera object changes nothing that it sees
-    return _view(size, as_array(window), np.array(camera.matrix_world.normalized().inverted()))
+    return _view(size, as_array(window), as_array(camera.matrix_world.normalized().inverted()))
 
 
 def fitted_view(size: tuple[int, int], matrix: Array, low: Array, high: Array) -> View:
