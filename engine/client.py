@@ -46,7 +46,7 @@ class Worker:
     def __init__(self, python: Path, spools: Path, silent_s: float = SILENT_S) -> None:
         """`spools` is the folder in which every Blender of this user keeps its spool; it is made when needed."""
         self.python = python
-        self._spools = spools
+        self._spools = spools.absolute()
         self._silent_s = silent_s
         self._spool: Spool | None = None
         self._owner: BinaryIO | None = None
@@ -213,7 +213,8 @@ def unfinished(shot_folder: Path, spools: Path) -> Iterator[JobFolder]:
 def _start(python: Path, arguments: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     """The engine as a process of its own: clean environment, own group, and a stdin that ends when this process does."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
-    command = [str(python), "-E", "-s", "-B", "-X", "utf8", "-m", "engine", *arguments]
+    program = python.absolute() if python.parent.name else python  # a bare name is looked for in PATH
+    command = [str(program), "-E", "-s", "-B", "-X", "utf8", "-m", "engine", *arguments]
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW

@@ -59,7 +59,8 @@ def run_job(folder: JobFolder, models: Models | None = None, tell: Tell = lambda
     can't be written or another process works on the job."""
     with folder.running(), _logged(folder):
         end = _attempt(folder, {} if models is None else models, tell)
-        folder.reserve_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.reserve_file.unlink()
         folder.append(end)
         tell(end)
         return end

@@ -312,6 +312,18 @@ def test_run_waits_for_the_end_and_tells_each_event(tmp_path):
     assert run(PYTHON, job).name == "done"
 
 
+def test_paths_may_be_relative_and_an_interpreter_a_bare_name(tmp_path, monkeypatch):
+    job = still_take(tmp_path / "shot")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(PYTHON.parent) + os.pathsep + os.environ["PATH"])
+    for python in (Path(PYTHON.name), Path(os.path.relpath(PYTHON))):
+        worker = Worker(python, Path("spools"))
+        worker.submit(JobFolder(Path("shot") / job.path.name))
+        wait_for(worker, "ready")
+        worker.stop()
+    assert job.state().name == "done"
+
+
 def test_run_gives_the_failure_of_a_job(tmp_path):
     state = run(PYTHON, still_take(tmp_path / "shot", pipeline="warp"))
     assert state.name == "failed" and "There is no pipeline 'warp'" in state.error.text

@@ -2,10 +2,12 @@
 
 import ast
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,21 @@ def still(pictures: Path, out: Path, *more: str) -> int:
 
 def test_an_older_python_can_read_the_file_that_refuses_it():
     ast.parse((ROOT / "engine" / "__main__.py").read_text(), feature_version=(3, 8))
+
+
+def test_the_engine_and_the_extension_have_one_version(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text())
+    assert capsys.readouterr().out.strip() == manifest["version"]
+
+
+def test_the_installed_engine_has_the_packages_that_the_tests_run_on():
+    """The ranges of the package and the pins of the tests name the same distributions."""
+    project = tomllib.loads((ROOT / "engine" / "pyproject.toml").read_text())["project"]
+    pins = (ROOT / "requirements" / "engine.txt").read_text().splitlines()
+    names = {line.split("==")[0] for line in pins if "==" in line}
+    assert {re.split("[<>=]", requirement)[0] for requirement in project["dependencies"]} == names
 
 
 def test_list_shows_every_pipeline_with_inputs_and_outputs(capsys):
