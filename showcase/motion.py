@@ -101,7 +101,7 @@ def tilt(time: float) -> float:
 
 def lids(time: float) -> float:
     """0 open, 1 closed: a blink on the walk, another within the turn of the head, a third while waving."""
-    blinks = [(10, 4.0), (30, 3.8), (44, 3.2)]
+    blinks = [(10, 4.0), (30, 3.8), (43, 2.6)]
     return max(0.0, *(1.25 * (1 - abs(time - middle) / half) for middle, half in blinks)) if time else 0.0
 
 

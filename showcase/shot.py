@@ -22,21 +22,22 @@ _AWAY = -0.32
 """Where the camera is on frame 1."""
 
 
-def new_scene(name: str) -> bpy.types.Scene:
+def new_scene(name: str, last: int) -> bpy.types.Scene:
     """A scene at the shot's size and rate whose colours are shown as they are."""
     scene = bpy.data.scenes.new(name)
     scene.render.resolution_x, scene.render.resolution_y = SIZE
     scene.render.fps = 24
-    scene.frame_start, scene.frame_end = motion.FIRST, motion.LAST
+    scene.frame_start, scene.frame_end = motion.FIRST, last
     scene.view_settings.view_transform = "Standard"
     return scene
 
 
-def add_camera(scene: bpy.types.Scene, x: float, distance: float = DISTANCE) -> bpy.types.Object:
+def add_camera(scene: bpy.types.Scene, x: float, z: float, distance: float) -> bpy.types.Object:
+    """A camera at that height and that far before the fox's plane, looking straight at it."""
     data = bpy.data.cameras.new(f"{scene.name} Camera")
     data.lens = _FOCAL * data.sensor_width
     camera = bpy.data.objects.new(data.name, data)
-    camera.location = (x, -distance, EYE)
+    camera.location = (x, -distance, z)
     camera.rotation_euler = (math.pi / 2, 0, 0)
     scene.collection.objects.link(camera)
     scene.camera = camera
@@ -63,7 +64,8 @@ def add_drawing(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
 
 
 def draw_shot(scene: bpy.types.Scene) -> bpy.types.Object:
-    """The whole shot: the place held on one key a layer, the fox on ones."""
+    """The whole shot: the place held on one key a layer, the fox on ones, and the camera that follows it."""
+    follow(add_camera(scene, _AWAY, EYE, DISTANCE))
     shot = add_drawing(scene, "Fox Shot")
     for name, (distance, shapes) in setting.layers().items():
         draw(shot, name, motion.FIRST, shapes, distance)
@@ -73,6 +75,14 @@ def draw_shot(scene: bpy.types.Scene) -> bpy.types.Object:
     distance, shapes = setting.meadow()
     draw(shot, "Meadow", motion.FIRST, shapes, distance)
     return shot
+
+
+def draw_portrait(scene: bpy.types.Scene, time: float) -> bpy.types.Object:
+    """One drawing: the fox as it stands at a moment of its motion, and a camera before it."""
+    portrait = add_drawing(scene, "Portrait")
+    draw(portrait, "Drawing", motion.FIRST, [shape.moved((-motion.hip_x(time), 0)) for shape in fox(time)])
+    add_camera(scene, 0.06, 1.18, DISTANCE * 0.9)
+    return portrait
 
 
 def draw(drawing: bpy.types.Object, layer: str, frame: int, shapes: list[Shape], distance: float = 0.0) -> None:

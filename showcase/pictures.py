@@ -1,0 +1,163 @@
+"""The demo's pictures, made by the engine's Python: draw what goes in, judge what came out, show both. Steps of a demo folder.
+
+`drawings/0001.npz` ... are the strokes of the shot's frames as Blender read them; everything else is made from these and the takes.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from ..engine.drawing import raster
+from ..engine.drawing.frames import encode_png, read_image, write_mp4
+from ..engine.protocol import write_atomic
+from ..engine.strokes import Strokes
+from .judge import Pixels, Score, eight_bit, packed, score, truth_of
+
+FPS = 24
+SHEET_FRAMES = (1, 9, 20, 31, 44)
+"""The frames that the contact sheet shows: the reference's own, a stride, a blink, the arm before the body, the wave."""
+CELL, CAPTION = (320, 180), 26
+PAPER, TEXT = (250, 248, 243), (43, 29, 32)
+
+
+def draw(demo: Path) -> None:
+    """Line art and truth of every drawing, and the one coloured reference: the first frame."""
+    for name in ("lineart", "truth"):
+        (demo / name).mkdir(exist_ok=True)
+    for path in sorted((demo / "drawings").glob("*.npz")):
+        strokes = Strokes.load(path)
+        write_atomic(demo / "lineart" / f"{path.stem}.png", encode_png(line_art(strokes)[..., 0]))
+        coloured = encode_png(_on_paper(raster.coloured(strokes, strokes.size))[..., :3])
+        write_atomic(demo / "truth" / f"{path.stem}.png", coloured)
+        if path.stem == "0001":
+            write_atomic(demo / "reference.png", coloured)
+
+
+def judge(demo: Path) -> None:
+    """Adds to `summary.json` how right the coloured frames are, of the whole picture and of the fox alone."""
+    summary = json.loads((demo / "summary.json").read_text())
+    results = [demo / file for file in summary["takes"]["flat"]]
+    reference, first = _pixels(demo / "reference.png"), _off_lines(demo / "lineart" / "0001.png")
+    palette = frozenset(np.unique(packed(reference)[first & _is_plain(reference)]).tolist())
+    whole, fox = Score(), Score()
+    for path, result in zip(sorted((demo / "drawings").glob("*.npz")), results, strict=True):
+        strokes = Strokes.load(path)
+        truth, off_lines, pixels = truth_of(strokes), _off_lines(demo / "lineart" / f"{path.stem}.png"), _pixels(result)
+        whole += score(pixels, truth, off_lines, reference, palette)
+        on_fox = np.append(truth.layers == strokes.layers.index("Fox"), False)[truth.fill]
+        fox += score(pixels, truth, off_lines & on_fox, reference, palette)
+    figures = {
+        "frames": len(results),
+        "seconds_per_frame": summary["engine_seconds"]["flat"] / len(results),
+        "pixels_right": whole.pixels_right / whole.pixels,
+        "regions_right": whole.regions_right / whole.regions,
+        "palette_violations": whole.palette_violations,
+        "regions": whole.regions,
+        "fox_pixels_right": fox.pixels_right / fox.pixels,
+        "fox_regions_right": fox.regions_right / fox.regions,
+        "reference_copied_pixels_right": whole.copied_right / whole.pixels,
+        "reference_copied_fox_pixels_right": fox.copied_right / fox.pixels,
+    }
+    rounded = {name: round(value, 5) if isinstance(value, float) else value for name, value in figures.items()}
+    write_atomic(demo / "summary.json", json.dumps({**rounded, **summary}, indent=1).encode())
+
+
+def show(demo: Path) -> None:
+    """The contact sheet and the movie of both routes."""
+    takes = json.loads((demo / "summary.json").read_text())["takes"]
+    flat = [demo / file for file in takes["flat"]]
+    liven = [_sketch(Strokes.load(demo / file)) for file in takes["liven"]]
+    contact_sheet(demo, flat, liven).quantize(256, dither=Image.Dither.NONE).save(demo / "contact_sheet.png", optimize=True)
+    write_mp4(demo / "demo.mp4", _movie(demo, flat, liven), FPS)
+
+
+def line_art(strokes: Strokes) -> NDArray[np.float32]:
+    """The drawing's lines alone, hidden where a fill lies over them: every fill is paper."""
+    paper = strokes.fill_colour.copy()
+    paper[:, :3] = 1
+    return raster.sketch(replace(strokes, fill_colour=paper), strokes.size)
+
+
+def contact_sheet(demo: Path, flat: list[Path], liven: list[Image.Image]) -> Image.Image:
+    """Rows of the line art, the result, the truth and the livened drawing; before them what each was made from."""
+    width, height = CELL
+    sheet = Image.new("RGB", (width * (len(SHEET_FRAMES) + 1), (height + CAPTION) * 4), PAPER)
+    by_frame = {frame: f"{frame:04d}.png" for frame in SHEET_FRAMES}
+    rows = [
+        ("Line art, from Grease Pencil", None, [_open(demo / "lineart" / file) for file in by_frame.values()]),
+        ("The one reference: frame 1", _open(demo / "reference.png"), [_open(flat[frame - 1]) for frame in SHEET_FRAMES]),
+        ("Truth, which Flat never sees", None, [_open(demo / "truth" / file) for file in by_frame.values()]),
+        ("A drawing", liven[0], [liven[round(i * len(liven) / len(SHEET_FRAMES))] for i in range(len(SHEET_FRAMES))]),
+    ]
+    names = ("Line art", "Flat", "Truth", "Liven")
+    for row, ((label, made_from, pictures), name) in enumerate(zip(rows, names, strict=True)):
+        top = row * (height + CAPTION)
+        _write(sheet, (8, top + 5), label)
+        if made_from:
+            sheet.paste(_fitted(made_from, CELL), (0, top + CAPTION))
+        for column, (frame, picture) in enumerate(zip(SHEET_FRAMES, pictures, strict=True), 1):
+            _write(sheet, (column * width + 8, top + 5), name if name == "Liven" else f"{name}, frame {frame}")
+            sheet.paste(_fitted(picture, CELL), (column * width, top + CAPTION))
+    return sheet
+
+
+def _movie(demo: Path, flat: list[Path], liven: list[Image.Image]) -> Iterator[NDArray[np.float32]]:
+    """The shot twice: line art, reference, result; beside them the livened drawing in its loop."""
+    size = (800, 450)
+    page = Image.new("RGB", (size[0] * 2, (size[1] + CAPTION) * 2), PAPER)
+    places = [(x, y) for y in (0, size[1] + CAPTION) for x in (0, size[0])]
+    captions = ("Line art", "Flat: coloured from one frame", "The reference", "Liven: one drawing, its own strokes moved")
+    for (x, y), caption in zip(places, captions, strict=True):
+        _write(page, (x + 8, y + 5), caption)
+    page.paste(_fitted(_open(demo / "reference.png"), size), (places[2][0], places[2][1] + CAPTION))
+    pages = []
+    for number, result in enumerate(flat):
+        shown = (_open(demo / "lineart" / f"{number + 1:04d}.png"), _open(result), liven[number % len(liven)])
+        for (x, y), picture in zip((places[0], places[1], places[3]), shown, strict=True):
+            page.paste(_fitted(picture, size), (x, y + CAPTION))
+        pages.append(np.asarray(page).copy())
+    for pixels in pages * 2:
+        yield pixels / np.float32(255)
+
+
+def _sketch(strokes: Strokes) -> Image.Image:
+    return Image.fromarray(eight_bit(_on_paper(raster.coloured(strokes, strokes.size)))[..., :3])
+
+
+def _off_lines(path: Path) -> NDArray[np.bool_]:
+    """Where line art is pure paper."""
+    return (_pixels(path)[..., :3] == 255).all(axis=-1)
+
+
+def _is_plain(pixels: Pixels) -> NDArray[np.bool_]:
+    """Where a pixel has the colour of its four neighbours: inside a fill."""
+    colours = np.pad(packed(pixels), 1, mode="edge")
+    middle = colours[1:-1, 1:-1]
+    around = (colours[:-2, 1:-1], colours[2:, 1:-1], colours[1:-1, :-2], colours[1:-1, 2:])
+    return np.logical_and.reduce([middle == side for side in around])
+
+
+def _on_paper(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    solid = 1 + (image[..., :3] - 1) * image[..., 3:]
+    return np.concatenate([solid, np.ones_like(image[..., 3:])], axis=-1)
+
+
+def _pixels(path: Path) -> Pixels:
+    return eight_bit(read_image(path))
+
+
+def _open(path: Path) -> Image.Image:
+    return Image.fromarray(_pixels(path)[..., :3])
+
+
+def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _write(page: Image.Image, at: tuple[int, int], text: str) -> None:
+    ImageDraw.Draw(page).text(at, text, fill=TEXT, font=ImageFont.load_default(15))
