@@ -61,6 +61,8 @@ class Strokes:
     materials: tuple[str, ...] = ()
     drawing: int = 0
     """The frame number of the key that holds this drawing."""
+    layer_opacity: tuple[float, ...] = ()
+    """0..1 of each layer, by which it is laid as a whole on those below; 1 where empty."""
 
     def save(self, path: Path) -> None:
         """Writes the drawing as one `.npz`, whole or not at all."""
@@ -86,6 +88,7 @@ class Strokes:
                 layers=tuple(names["layers"]),
                 materials=tuple(names["materials"]),
                 drawing=int(names["drawing"]),
+                layer_opacity=tuple(map(float, names["layer_opacity"])),
                 **arrays,
             )
             strokes.check()
@@ -108,8 +111,12 @@ class Strokes:
                 raise ValueError(f"{name} is {getattr(self, name).shape}, not {shape}")
         if self.offsets[0] != 0 or self.offsets[-1] != n or (np.diff(self.offsets) < 0).any():
             raise ValueError("offsets do not run from 0 to the number of points")
+        if len(self.layer_opacity) not in (0, count):
+            raise ValueError(f"{len(self.layer_opacity)} layers have an opacity, not {count}")
+        if min(self.size) < 1:
+            raise ValueError(f"its size is {self.size[0]}x{self.size[1]}")
         if s and not (self.layer.min() >= 0 and self.layer.max() < count):
             raise ValueError("a stroke is on no layer")
 
 
-_NAMES = ("size", "layers", "materials", "drawing")
+_NAMES = ("size", "layers", "materials", "drawing", "layer_opacity")

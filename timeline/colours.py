@@ -51,7 +51,7 @@ def stroke_colours(curves: Curves, paints: Paints) -> tuple[Colours, Colours]:
     fill[:, :3] = _mix(fill, curves.fill_colour)
     fill[:, 3] *= np.clip(curves.fill_opacity, 0, 1)
     for colours, drawn in ((line, paints.has_line[slot] & ~curves.hide_line), (fill, paints.has_fill[slot])):
-        colours[:, :3] = _encoded(colours[:, :3])
+        colours[:, :3] = encoded(colours[:, :3])
         colours[:, 3] *= drawn
     if FILLS_BY_ATTRIBUTE:
         fill[:, 3] *= curves.fill_id != 0
@@ -77,7 +77,7 @@ def _mix(below: Colours, above: Colours) -> Colours:
     return below[:, :3] + (above[:, :3] - below[:, :3]) * above[:, 3:]
 
 
-def _encoded(linear: Colours) -> Colours:
-    """Linear light -> sRGB."""
+def encoded(linear: Colours) -> Colours:
+    """Linear light of any shape -> sRGB, clipped to 0..1."""
     linear = np.clip(linear, 0, 1)
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)

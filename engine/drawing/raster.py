@@ -3,8 +3,10 @@
 Colours blend as sRGB values. Knows no file and no Blender.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby
 
 import numpy as np
 import skia
@@ -74,13 +76,27 @@ def _paint(canvas: skia.Canvas, strokes: Strokes, size: tuple[int, int], line: N
     opacity = np.bincount(stroke, lines.opacity, len(line)) / np.maximum(np.diff(lines.offsets), 1)
     fading = drawn & (np.bincount(stroke, np.abs(lines.opacity - opacity[stroke]) > _SEEN, len(line)) > 0)
     corners, paths, fade = points(lines.points), outlines(lines), fades(lines.kept(fading[stroke]))
-    for i, (first, end) in enumerate(pairwise(lines.offsets.tolist())):
-        if fill[i, 3] > 0:
-            canvas.drawPath(skia.PathBuilder().addPolygon(corners[first:end], True).detach(), _filled(fill[i]))
-        if fading[i]:
-            _draw_fading(canvas, paths[i], fade[i], _filled(line[i]))
-        elif drawn[i]:
-            canvas.drawPath(paths[i], _filled(line[i], opacity[i]))
+    for layer, members in groupby(range(len(line)), key=strokes.layer.__getitem__):
+        with _layer(canvas, strokes.layer_opacity[layer] if strokes.layer_opacity else 1.0):
+            for i in members:
+                if fill[i, 3] > 0:
+                    inside = corners[lines.offsets[i] : lines.offsets[i + 1]]
+                    canvas.drawPath(skia.PathBuilder().addPolygon(inside, True).detach(), _filled(fill[i]))
+                if fading[i]:
+                    _draw_fading(canvas, paths[i], fade[i], _filled(line[i]))
+                elif drawn[i]:
+                    canvas.drawPath(paths[i], _filled(line[i], opacity[i]))
+
+
+@contextmanager
+def _layer(canvas: skia.Canvas, opacity: float) -> Iterator[None]:
+    """What is drawn within lies on the canvas as a whole."""
+    if opacity >= 1:
+        yield
+        return
+    canvas.saveLayer(None, skia.Paint(Alphaf=max(opacity, 0.0)))
+    yield
+    canvas.restore()
 
 
 def _draw_fading(canvas: skia.Canvas, path: skia.Path, fade: Fade, paint: skia.Paint) -> None:

@@ -175,7 +175,7 @@ def test_colours_are_those_that_blender_renders(scene, camera, draw, read):
     assert read(1)[0].line_colour[:2] == pytest.approx(np.array([(0, 0, 0.737, 0.5), (0.537, 0, 0.537, 0.5)]), abs=2e-3)
     hero.data.layers["Lines"].opacity = 0.5
     bpy.context.view_layer.update()
-    assert read(1)[0].line_colour[0, 3] == pytest.approx(0.25)
+    assert read(1)[0].line_colour[0, 3] == pytest.approx(0.5) and read(1)[0].layer_opacity == (0.5,)
     hero.data.layers["Lines"].tint_color, hero.data.layers["Lines"].tint_factor = (0, 0.5, 0), 0.5
     bpy.context.view_layer.update()
     assert read(1)[0].line_colour[0, :3] == pytest.approx([0, 0.278, 0.647], abs=2e-2)
