@@ -14,7 +14,7 @@ import bpy
 
 from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder
 from ..engine.spec import Kind
-from . import grease_pencil, layers, strips
+from . import grease_pencil, layers, references, strips
 from .places import Placed, Source, Target
 
 Reader = Callable[[bpy.types.Scene, Sequence[Source], Sequence[int], JobFolder, str], Generator[float, None, tuple[InputFile, ...]]]
@@ -24,9 +24,10 @@ Result = TypeVar("Result")
 READ: dict[Kind, Reader] = {
     "sketch": grease_pencil.read,
     "strokes": grease_pencil.read,
-    "clip": strips.read,
-    "lineart": strips.read,
-    "image": strips.read,
+    "lineart": references.read_one,
+    "image": references.read_one,
+    "clip": references.read_one,
+    "reference": references.read,
 }
 WRITE: dict[Kind, Writer] = {"clip": strips.write, "strokes": layers.write}
 

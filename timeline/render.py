@@ -38,8 +38,8 @@ def read(
 
 
 def strip_named(scene: bpy.types.Scene, name: str) -> bpy.types.Strip:
-    """The strip of that name in the scene's sequencer. Raises PegbarError where it went away."""
-    strip = scene.sequence_editor.strips.get(name) if scene.sequence_editor else None
+    """The strip of that name in the scene's sequencer, in a meta strip or not. Raises PegbarError where it went away."""
+    strip = scene.sequence_editor.strips_all.get(name) if scene.sequence_editor else None
     if strip is None:
         raise PegbarError(f"The strip {name!r} is no longer there: undo its deletion or choose another")
     return strip
@@ -47,9 +47,11 @@ def strip_named(scene: bpy.types.Scene, name: str) -> bpy.types.Strip:
 
 def is_centred(scene: bpy.types.Scene, strip: bpy.types.Strip) -> bool:
     """Whether a strip's picture is only enlarged evenly: what shows is the whole picture where nobody moved, turned or animated it."""
-    place = strip.transform
+    place = getattr(strip, "transform", None)
     return (
-        abs(place.scale_x - place.scale_y) < 1e-4 * abs(place.scale_x)
+        place is not None
+        and strip.parent_meta() is None
+        and abs(place.scale_x - place.scale_y) < 1e-4 * abs(place.scale_x)
         and (place.offset_x, place.offset_y, place.rotation) == (0.0, 0.0, 0.0)
         and not _is_animated(scene, strip)
     )
@@ -77,13 +79,18 @@ def changed(settings: Iterable[Setting]) -> Iterator[None]:
 
 
 def _alone(scene: bpy.types.Scene, strip: bpy.types.Strip) -> Iterator[Setting]:
-    for other in scene.sequence_editor.strips:
-        if other != strip and other.type != "SOUND" and not other.mute:
-            yield other, "mute", True
-    yield strip, "mute", False
-    yield scene.sequence_editor.channels[strip.channel], "mute", False
-    yield strip, "blend_type", "REPLACE"
-    yield strip, "blend_alpha", 1.0
+    """A strip, and the meta strips that it lies in, as all that shows."""
+    inner: bpy.types.Strip | None = strip
+    while inner is not None:
+        around = inner.parent_meta() or scene.sequence_editor
+        for other in around.strips:
+            if other != inner and other.type != "SOUND":
+                yield other, "mute", True
+        yield inner, "mute", False
+        yield around.channels[inner.channel], "mute", False
+        yield inner, "blend_type", "REPLACE"
+        yield inner, "blend_alpha", 1.0
+        inner = inner.parent_meta()
 
 
 def _output(scene: bpy.types.Scene, strip: bpy.types.Strip) -> Iterator[Setting]:

@@ -3,21 +3,18 @@
 A plain image strip is read from its own files; `render` reads all others.
 """
 
-import shutil
 import struct
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import bpy
 
-from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder, PegbarError, refused
+from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder, PegbarError
 from . import render
+from .pictures import READABLE, copy
 from .places import Placed, Source, Target, existing, last_frame, sign, title
 from .stepping import scene_named
 from .versions import strip_range
-
-READABLE = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
-"""The kinds of picture that the engine reads; others go through Blender."""
 
 
 def read(
@@ -42,19 +39,6 @@ def read(
         copies[path] = folder.input_file(name, done + 1, path.suffix.lower())
         copy(path, folder.file(copies[path]))
     return tuple(InputFile(frame, copies[path]) for frame, path in zip(frames, shown, strict=True))
-
-
-def copy(path: Path, to: Path) -> None:
-    """Copies a picture into the take. Raises PegbarError that says which side refused."""
-    try:
-        with open(path, "rb") as file:
-            try:
-                with open(to, "wb") as copied:
-                    shutil.copyfileobj(file, copied, 1 << 20)
-            except OSError as error:
-                raise refused(to.parent, error) from error
-    except OSError as error:
-        raise PegbarError(f"{path} cannot be read ({error.strerror or error}): choose another picture") from error
 
 
 def write(
