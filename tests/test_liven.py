@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from pegbar.engine.pipelines.liven import SPEC, layout, pipeline
+from pegbar.engine.pipelines.liven import SPEC, layout, limbs, pipeline
 from pegbar.engine.pipelines.liven.motion import MOTIONS
 from pegbar.engine.protocol import Done, Failed, InputFile, Job, JobFolder, Shot
 from pegbar.engine.spec import complete
@@ -264,7 +264,7 @@ def test_limbs_are_what_hangs_free():
     strokes = cat()
     graph = layout.layout(strokes)
     lowest = np.flatnonzero(graph.cells[:, 1] > graph.cells[:, 1].max() - 30)
-    hang = layout.limbs(graph, lowest).hang[graph.cell[: len(strokes.points)]]
+    hang = limbs.limbs(graph, lowest).hang[graph.cell[: len(strokes.points)]]
     assert part(strokes, TAIL, hang)[-1] == pytest.approx(230, rel=0.15)
     assert (np.diff(part(strokes, TAIL, hang)) > -1).all()
     assert part(strokes, 0, hang).max() == 0 and part(strokes, LEFT_EYE, hang).max() < 20

@@ -1,4 +1,4 @@
-"""What hangs from what in a drawing: its strokes as one graph of touching places, and the limbs that hang free. Knows no time."""
+"""A drawing as one graph: places on its strokes, joined along them, where they touch, and across gaps. Knows no motion."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,12 @@ from .curves import Array, Curves, Indices, curves
 
 TOUCH = 0.012
 """Strokes nearer than this part of the drawing's diagonal touch."""
+_MEET = 0.05
+"""An end that points at another stroke within this part of the diagonal is meant to meet it."""
 _SPACING = 0.02
 """Places along a stroke are at most this part of the diagonal apart."""
 _SMALL = 0.15
 """Groups of touching strokes smaller than this part of the diagonal are features (eyes, buttons), not limbs."""
-_SHAPE = 0.008
-"""Closed shapes with at least this part of the diagonal's square as area hold together; smaller and thinner ones bend like a line."""
-_LIMB = 0.4
-"""What hangs by one line and has at most this part of the ink is a limb; more is the body."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Layout:
     apart: Array
     """(m,) pixels along strokes to the nearest touch; infinite where there is none"""
     edges: Indices
-    """(e, 2) places next to each other on a stroke, or touching"""
+    """(e, 2) places next to each other on a stroke, touching, or meant to"""
     links: Indices
     """(k, 2) places that hold groups of strokes to each other across a gap"""
     group: Indices
@@ -51,18 +49,6 @@ class Layout:
     """(b,) pixels that a bond adds to a limb: 0 in features and across gaps"""
 
 
-@dataclass(frozen=True)
-class Limbs:
-    """Which cells hang free, and how."""
-
-    hang: Array
-    """(c,) pixels along the limb from where it leaves the body; 0 on the body"""
-    lever: Array
-    """(c, 2) pixels from where the limb leaves the body to the cell, or to the middle of the closed shape that the cell is on"""
-    root: Indices
-    """(c,) the cell where the limb leaves the body; itself on the body"""
-
-
 def layout(strokes: Strokes) -> Layout:
     """Builds the graph of a drawing with at least one point."""
     points = strokes.points
@@ -70,13 +56,14 @@ def layout(strokes: Strokes) -> Layout:
     on = curves(strokes, _SPACING * size)
     places = on.places
     touches = _touches(strokes, on, TOUCH * size)
-    edges = np.concatenate([on.edges, touches])
-    group = _components(edges, len(places))
+    joined = np.concatenate([on.edges, touches])
+    group = components(joined, len(places))
     extent = _extents(places, group)
+    edges = np.concatenate([joined, _meetings(strokes, on, touches, extent >= _SMALL * size, _MEET * size)])
     cell, cells = _cells(places, 1.5 * TOUCH * size)
     bonds = _unique(cell[edges], len(cells))
     bonds = bonds[bonds[:, 0] != bonds[:, 1]]
-    parts = _components(bonds, len(cells))
+    parts = components(bonds, len(cells))
     gaps, spanning = _gaps(cells, parts)
     first = np.unique(cell, return_index=True)[1]
     feature = extent[first] < _SMALL * size
@@ -84,7 +71,7 @@ def layout(strokes: Strokes) -> Layout:
     return Layout(
         size=size,
         curves=on,
-        apart=_apart(places, edges, touches),
+        apart=_apart(places, joined, touches),
         edges=edges,
         links=first[gaps],
         group=group,
@@ -94,37 +81,6 @@ def layout(strokes: Strokes) -> Layout:
         bonds=np.concatenate([bonds, gaps[spanning]]),
         bond_length=np.concatenate([bond_length, np.zeros(spanning.sum())]),
     )
-
-
-def limbs(graph: Layout, held: Indices) -> Limbs:
-    """The limbs of a drawing held at some of its cells.
-
-    Every bond whose loss would part the drawing is a bridge; a limb is what hangs by a bridge and is light. Bridges are found on the
-    shortest paths from where the drawing is held: each other bond closes a shape, and marks the paths to both its ends with numbers
-    that cancel where they meet.
-    """
-    count = len(graph.cells)
-    above, distance = _paths(graph, held)
-    ends = graph.bonds[(above[graph.bonds[:, 0]] != graph.bonds[:, 1]) & (above[graph.bonds[:, 1]] != graph.bonds[:, 0])]
-    swept = _summed_from_root(_cross(graph.cells[above], graph.cells), above)
-    area = np.abs(swept[ends[:, 0]] - swept[ends[:, 1]] + _cross(graph.cells[ends[:, 0]], graph.cells[ends[:, 1]])) / 2
-    closing = ends[area > _SHAPE * graph.size**2]
-    marks = np.random.default_rng(0).integers(1, 2**40, len(closing))
-    beyond = np.stack([np.bincount(graph.cell, minlength=count), np.zeros(count, np.int64)], axis=1)
-    np.add.at(beyond[:, 1], closing[:, 0], marks)
-    np.add.at(beyond[:, 1], closing[:, 1], -marks)
-    for child in np.argsort(-distance, kind="stable"):
-        if above[child] != child:
-            beyond[above[child]] += beyond[child]
-    bridge = (beyond[:, 1] == 0) & (above != np.arange(count))
-    limb = bridge & (beyond[:, 0] <= _LIMB * len(graph.cell))
-    limb |= _summed_from_root(limb.astype(np.float64), above) > 0
-    hang = _summed_from_root(_bond_lengths(graph, above) * (limb & bridge), above)
-    root = _roots(np.where(limb, above, np.arange(count)))
-    shape = _components(np.stack([np.arange(count), np.where(bridge, np.arange(count), above)], axis=1), count)
-    middle = np.stack([np.bincount(shape, graph.cells[:, axis])[shape] for axis in (0, 1)], axis=1) / np.bincount(shape)[shape][:, None]
-    lever = np.where(limb[:, None], middle - graph.cells[root], 0.0)
-    return Limbs(np.where(limb, hang, 0.0), lever, root)
 
 
 def _touches(strokes: Strokes, on: Curves, reach: float) -> Indices:
@@ -141,6 +97,25 @@ def _touches(strokes: Strokes, on: Curves, reach: float) -> Indices:
     way = np.where(on.closed[stroke[a]], np.minimum(way, length[stroke[a]] - way), way)
     pair = pair[(stroke[a] != stroke[b]) | (way > 6 * reach)]
     return _unique(pair, len(places))
+
+
+def _meetings(strokes: Strokes, on: Curves, touches: Indices, large: NDArray[np.bool_], reach: float) -> Indices:
+    """Pairs of an end that touches nothing and the nearest place of another stroke that it points at; not for small features."""
+    count = np.diff(strokes.offsets)
+    several = np.flatnonzero((count > 1) & ~strokes.cyclic)
+    first, last = strokes.offsets[:-1][several], strokes.offsets[1:][several] - 1
+    inward = np.minimum(3, count[several] - 1)
+    ends, before = np.concatenate([first, last]), np.concatenate([first + inward, last - inward])
+    loose = large[ends] & ~np.isin(ends, touches)
+    ends, before = ends[loose], before[loose]
+    heading = dict(zip(ends.tolist(), on.places[ends] - on.places[before], strict=True))
+    found: dict[int, int] = {}
+    for end, other in _near(on.places, ends, np.arange(len(on.places)), 32, reach).tolist():
+        way = on.places[other] - on.places[end]
+        ahead = way @ heading[end] > 0.5 * np.linalg.norm(way) * np.linalg.norm(heading[end])
+        if ahead and large[other] and on.stroke[other] != on.stroke[end]:
+            found.setdefault(end, other)
+    return np.array(list(found.items()), np.intp).reshape(-1, 2)
 
 
 def _near(places: Array, queries: Indices, among: Indices, count: int, reach: float) -> Indices:
@@ -193,41 +168,8 @@ def _gaps(cells: Array, parts: Indices) -> tuple[Indices, NDArray[np.bool_]]:
     return pairs[kept], spanning[kept]
 
 
-def _paths(graph: Layout, held: Indices) -> tuple[Indices, Array]:
-    """For each cell the next one on the shortest way to where the drawing is held (itself there), and the length of the way."""
-    count = len(graph.cells)
-    a, b = graph.bonds.T
-    way = np.linalg.norm(graph.cells[a] - graph.cells[b], axis=1) + 1e-9
-    weights = coo_array((way, (a, b)), shape=(count, count)).tocsr()
-    distance, above, _ = dijkstra(weights, directed=False, indices=held, min_only=True, return_predecessors=True)
-    return np.where(above < 0, np.arange(count), above), distance
-
-
-def _bond_lengths(graph: Layout, above: Indices) -> Array:
-    """The length of the bond from each cell to the next one on its way."""
-    count = len(graph.cells)
-    a, b = graph.bonds.T
-    order = np.argsort(a * count + b)
-    low, high = np.minimum(above, np.arange(count)), np.maximum(above, np.arange(count))
-    at = np.searchsorted((a * count + b)[order], low * count + high)
-    return np.where(low == high, 0.0, graph.bond_length[order][np.minimum(at, len(order) - 1)] if len(order) else 0.0)
-
-
-def _summed_from_root(step: Array, above: Indices) -> Array:
-    """The sum of the steps on the way from where the drawing is held to each cell, by doubling."""
-    total, jump = np.where(above == np.arange(len(above)), 0.0, step), above
-    while (jump != jump[jump]).any():
-        total, jump = total + total[jump], jump[jump]
-    return total
-
-
-def _roots(above: Indices) -> Indices:
-    while (above != above[above]).any():
-        above = above[above]
-    return above
-
-
-def _components(edges: Indices, count: int) -> Indices:
+def components(edges: Indices, count: int) -> Indices:
+    """The number of the connected group that each of `count` nodes is in."""
     label: Indices = connected_components(
         coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count)), directed=False
     )[1]
@@ -241,11 +183,6 @@ def _extents(places: Array, group: Indices) -> Array:
     np.maximum.at(high, group, places)
     extent: Array = np.linalg.norm(high - low, axis=1)[group]
     return extent
-
-
-def _cross(a: Array, b: Array) -> Array:
-    cross: Array = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-    return cross
 
 
 def _unique(pairs: Indices, count: int) -> Indices:

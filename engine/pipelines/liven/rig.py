@@ -13,7 +13,8 @@ from scipy.sparse import coo_array, diags_array
 from scipy.sparse.linalg import splu
 
 from ...strokes import Strokes
-from .layout import Layout, Limbs, layout, limbs
+from .layout import Layout, layout
+from .limbs import Limbs, limbs
 from .motion import MOTIONS, Array, Field, turned
 
 _BASE = 0.07
@@ -169,7 +170,7 @@ def _lag(graph: Layout, hanging: Limbs, loose: Array, field: Field, generator: n
     moved, leaned = moved - places, _angle(gradient)
     thrown = (outward[:, 0] * moved[..., 1] - outward[:, 1] * moved[..., 0]) / np.maximum(length, _RAMP * graph.size)
     drive = 2 * np.fft.rfft(leaned + thrown, axis=0)[1 : _HARMONICS + 1].T / len(phases)
-    temper = generator.uniform(0, 1, (2, len(loose)))[:, hanging.root[free]]
+    temper = generator.uniform(0, 1, (2, len(loose)))[:, hanging.number[free]]
     own = ((_STIFF + (_LOOSE - _STIFF) * loose[free]) * (0.9 + 0.2 * temper[0]))[:, None]
     nth = np.arange(1, _HARMONICS + 1)
     lag[free] = _EXAGGERATION * loose[free][:, None] * drive * nth**2 / (own**2 - nth**2 + 2j * _DAMPING * own * nth)
