@@ -122,18 +122,6 @@ class Frames(Mapping[int, NDArray[np.float32] | Strokes]):
         """The file of a frame; held frames share one."""
         return self._files[number]
 
-    def size(self) -> tuple[int, int]:
-        """Width and height of the frames. Raises PegbarError where they are not all the same."""
-        sizes = {path: image_size(path) for path in dict.fromkeys(self._files.values())}
-        counts: dict[tuple[int, int], int] = {}
-        for path in self._files.values():
-            counts[sizes[path]] = counts.get(sizes[path], 0) + 1
-        most = max(counts, key=lambda size: counts[size])
-        for number, path in self._files.items():
-            if sizes[path] != most:
-                raise PegbarError(f"Frame {number} is {_times(sizes[path])}, the others are {_times(most)}: export all frames at one size")
-        return most
-
     def __getitem__(self, number: int) -> NDArray[np.float32] | Strokes:
         path = self._files[number]
         return Strokes.load(path) if path.suffix == ".npz" else read_image(path)
@@ -149,12 +137,9 @@ class Frames(Mapping[int, NDArray[np.float32] | Strokes]):
 def _picture(path: Path) -> Iterator[Image.Image]:
     """An opened image; whatever is wrong with its file, on opening or on decoding, becomes a PegbarError that names it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(path)
-        with picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise Image.DecompressionBombError(f"{_times(picture.size)} pixels")
+                raise Image.DecompressionBombError(f"{picture.width}x{picture.height} pixels")
             yield picture
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise _gone(path) from error
@@ -220,7 +205,3 @@ def _gone(path: Path) -> PegbarError:
 
 def _reason(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error or type(error).__name__).splitlines()[0]
-
-
-def _times(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
