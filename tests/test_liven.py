@@ -271,6 +271,35 @@ def test_limbs_are_what_hangs_free():
     assert all(part(strokes, foot, hang).max() < 20 for foot in FEET)
 
 
+def ear(x, gap=0.0):
+    """A long outlined ear on top of the head, its right foot `gap` pixels off the head's line."""
+    way = np.linspace(0, 1, 30)
+    left, right = 153.0, 153.0 - gap
+    return np.stack([x - 25 + 50 * way, left + (right - left) * way - 150 * np.sin(np.pi * way) ** 0.6], axis=1)
+
+
+def test_a_long_outlined_ear_is_a_limb_and_a_round_head_is_none():
+    strokes = drawing([circle(300, 430, 130, 60), circle(300, 230, 80, 40), ear(300)], cyclic=(0, 1))
+    graph = layout.layout(strokes)
+    lowest = np.flatnonzero(graph.cells[:, 1] > graph.cells[:, 1].max() - 30)
+    found = limbs.limbs(graph, lowest)
+    hang, number = found.hang[graph.cell[: len(strokes.points)]], found.number[graph.cell[: len(strokes.points)]]
+    assert part(strokes, 2, hang)[15] == pytest.approx(155, rel=0.15)
+    assert len(set(part(strokes, 2, number)[3:-3])) == 1, "both sides of an ear are one limb"
+    assert part(strokes, 0, hang).max() == 0 and part(strokes, 1, hang).max() == 0
+
+
+@pytest.mark.parametrize("motion", MOVES)
+def test_a_small_gap_at_the_foot_of_an_outline_stays_small(motion):
+    strokes = drawing([circle(300, 430, 130, 60), circle(300, 230, 80, 40), ear(300, gap=18.0)], cyclic=(0, 1))
+    foot = strokes.offsets[3] - 1
+    head = np.arange(60, 100)
+    near = head[np.argmin(np.linalg.norm(strokes.points[head] - strokes.points[foot], axis=1))]
+    for frame in moved(strokes, job_of(motion=motion)):
+        now, rest = (np.linalg.norm(points[near] - points[foot]) for points in (frame.points, strokes.points))
+        assert abs(now - rest) < 5
+
+
 def test_line_boil_is_redrawn_every_few_frames_and_runs_smoothly_along_a_line():
     strokes = cat()
     frames = moved(strokes, job_of(motion="boil", boil_every=3))
