@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BLENDER_SIDE = ("operators", "panels", "timeline", "settings", "preferences")
+BLENDER_SIDE = ("operators", "panels", "runs", "timeline", "settings", "preferences")
 GROUND_FLOOR = ("engine.protocol", "engine.spec", "engine.catalog", "engine.client", "engine.spool", "engine.strokes")
 BLENDER_MODULES = {"bpy", "mathutils", "gpu", "bl_ui", "addon_utils", "bpy_extras", "blf"}
 CORE_LIBRARIES = {"numpy", "scipy", "skimage", "skia", "PIL", "av", "safetensors"}
@@ -71,7 +71,9 @@ def _inside(area: str, target: str) -> str:
         return "the engine knows nothing of Blender's side"
     if (area, other) in {("operators", "panels"), ("panels", "operators")}:
         return "operators and panels meet by bl_idname alone"
-    if area in {"timeline", "settings", "preferences"} and other in {"operators", "panels"}:
+    if (area in {"timeline", "settings", "preferences"} and other in {"operators", "panels", "runs"}) or (
+        area == "runs" and other in {"operators", "panels"}
+    ):
         return "the lower floor does not import the upper"
     return ""
 

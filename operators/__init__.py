@@ -1,0 +1,17 @@
+"""What the artist can do, as Blender operators: each one polls, asks a function of `runs` to act, and reports."""
+
+import bpy
+
+from . import engine, references, run, takes
+
+CLASSES = (*run.CLASSES, *takes.CLASSES, *references.CLASSES, *engine.CLASSES)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,90 @@
+"""Runs a pipeline, stops a run, goes on after the engine fell."""
+
+import bpy
+
+from ..engine.catalog import PIPELINES
+from ..preferences import engine_python
+from ..runs import engine, run
+from ..runs.request import request, scene_of, seeded
+from .edge import Edge
+
+
+class PEGBAR_OT_run(Edge, bpy.types.Operator):
+    """Run a pipeline on what is selected; in a window it goes on while you work"""
+
+    bl_idname = "pegbar.run"
+    bl_label = "Run Pegbar"
+
+    pipeline: bpy.props.StringProperty(name="Pipeline", options={"HIDDEN", "SKIP_SAVE"})
+    wait: bpy.props.BoolProperty(name="Wait", description="Return when the result is placed", options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        return PIPELINES[properties.pipeline].help if properties.pipeline in PIPELINES else cls.__doc__
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if engine_python() is None:
+            cls.poll_message_set(engine.MISSING)
+            return False
+        return True
+
+    def act(self, context: bpy.types.Context) -> None:
+        settings = scene_of(context).pegbar
+        wanted = seeded(request(context, self.pipeline), settings.keep_seed)
+        started = run.start(wanted)
+        settings.seed = wanted.seed
+        if self.wait or bpy.app.background:
+            run.run_to_end(started)
+
+
+class PEGBAR_OT_cancel(Edge, bpy.types.Operator):
+    """Stop; frames that are finished are kept"""
+
+    bl_idname = "pegbar.cancel"
+    bl_label = "Stop"
+
+    index: bpy.props.IntProperty(name="Run", description="Which of the active runs, oldest first; all where negative", default=-1)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not run.active():
+            cls.poll_message_set("Nothing is running")
+            return False
+        return True
+
+    def act(self, context: bpy.types.Context) -> None:
+        for running in run.active() if self.index < 0 else run.active()[self.index : self.index + 1]:
+            run.stop(running)
+
+
+class PEGBAR_OT_restart_engine(Edge, bpy.types.Operator):
+    """Start the engine again; what was under way goes on after its last finished frame"""
+
+    bl_idname = "pegbar.restart_engine"
+    bl_label = "Restart and Continue"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not any(running.is_lost for running in run.active()):
+            cls.poll_message_set("The engine is working")
+            return False
+        return True
+
+    def act(self, context: bpy.types.Context) -> None:
+        engine.restart()
+
+
+class PEGBAR_OT_copy_report(Edge, bpy.types.Operator):
+    """Copy what happened, for a message to the makers"""
+
+    bl_idname = "pegbar.copy_report"
+    bl_label = "Copy Report"
+
+    pipeline: bpy.props.StringProperty(name="Pipeline", options={"HIDDEN", "SKIP_SAVE"})
+
+    def act(self, context: bpy.types.Context) -> None:
+        context.window_manager.clipboard = run.report(self.pipeline)
+
+
+CLASSES = (PEGBAR_OT_run, PEGBAR_OT_cancel, PEGBAR_OT_restart_engine, PEGBAR_OT_copy_report)

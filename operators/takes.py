@@ -1,0 +1,147 @@
+"""What can be done with a take: apply, finish, redo, restore its settings, open or delete its folder."""
+
+import bpy
+
+from ..engine.catalog import pipeline
+from ..engine.protocol import PegbarError
+from ..preferences import engine_python
+from ..runs import engine, placing, run, takes
+from ..runs.request import request_of, seeded
+from ..settings import set_values
+from .edge import Edge
+
+
+class OnTake(Edge):
+    """Mixed into an operator that works on the take in `folder`."""
+
+    def act(self, context: bpy.types.Context) -> None:
+        self.act_on(context, takes.by_folder(self.folder))
+
+
+class NeedsEngine:
+    """Mixed into an operator that sends something to the engine."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if engine_python() is None:
+            cls.poll_message_set(engine.MISSING)
+            return False
+        return True
+
+
+def folder_property() -> bpy.props.StringProperty:
+    """The property by which a button names its take."""
+    return bpy.props.StringProperty(name="Take", description="The take's folder", subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
+
+
+class PEGBAR_OT_apply_take(OnTake, bpy.types.Operator):
+    """Show this take instead of what it was made from"""
+
+    bl_idname = "pegbar.apply_take"
+    bl_label = "Apply"
+    bl_options = {"REGISTER", "UNDO"}
+
+    folder: folder_property()
+
+    def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
+        if placing.is_placed(take):
+            placing.show(take)
+            return
+        started = run.apply(take)
+        if bpy.app.background:
+            run.run_to_end(started)
+
+
+class PEGBAR_OT_finish_take(NeedsEngine, OnTake, bpy.types.Operator):
+    """Make the frames that are missing; those that are there stay"""
+
+    bl_idname = "pegbar.finish_take"
+    bl_label = "Finish"
+
+    folder: folder_property()
+
+    def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
+        started = run.go_on(take)
+        if bpy.app.background:
+            run.run_to_end(started)
+
+
+class PEGBAR_OT_redo_take(NeedsEngine, OnTake, bpy.types.Operator):
+    """Make another take with the settings of this one and a new seed"""
+
+    bl_idname = "pegbar.redo_take"
+    bl_label = "Another"
+
+    folder: folder_property()
+
+    def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
+        started = run.start(seeded(request_of(take.job), keep=False))
+        if bpy.app.background:
+            run.run_to_end(started)
+
+
+class PEGBAR_OT_restore_settings(OnTake, bpy.types.Operator):
+    """Set the panel as it was for this take"""
+
+    bl_idname = "pegbar.restore_settings"
+    bl_label = "Restore Settings"
+    bl_options = {"REGISTER", "UNDO"}
+
+    folder: folder_property()
+
+    def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
+        job = take.job
+        scene = bpy.data.scenes.get(job.shot.scene)
+        if scene is None:
+            raise PegbarError(f"The scene {job.shot.scene!r} of this take is not in this file")
+        settings = scene.pegbar
+        set_values(getattr(settings, job.pipeline), dict(job.params))
+        settings.seed, settings.keep_seed = job.seed, True
+        sources = takes.sources_of(job)
+        if pipeline(job.pipeline).inputs[0].kind == "sketch":
+            settings.length, settings.rhythm = job.shot.last - job.shot.first + 1, str(job.shot.step)
+        if "reference" in sources:
+            settings.references.clear()
+            for source in sources["reference"]:
+                entry = settings.references.add()
+                entry.name, entry.type, entry.at = source.name, source.type, source.at
+                entry.frame = source.at if source.frame is None else source.frame
+
+
+class PEGBAR_OT_delete_take(OnTake, bpy.types.Operator):
+    """Delete this take's files; this cannot be undone"""
+
+    bl_idname = "pegbar.delete_take"
+    bl_label = "Delete Take"
+
+    folder: folder_property()
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(self, event, title="Delete this take and its files?", confirm_text="Delete")
+
+    def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
+        if strips := placing.strips_of(take):
+            raise PegbarError(f"The strip {strips[0].name!r} shows this take: delete the strip first")
+        takes.delete(take)
+
+
+class PEGBAR_OT_open_folder(OnTake, bpy.types.Operator):
+    """Open the folder with this take's files"""
+
+    bl_idname = "pegbar.open_folder"
+    bl_label = "Open Folder"
+
+    folder: folder_property()
+
+    def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
+        bpy.ops.wm.path_open(filepath=str(take.folder.path))
+
+
+CLASSES = (
+    PEGBAR_OT_apply_take,
+    PEGBAR_OT_finish_take,
+    PEGBAR_OT_redo_take,
+    PEGBAR_OT_restore_settings,
+    PEGBAR_OT_delete_take,
+    PEGBAR_OT_open_folder,
+)

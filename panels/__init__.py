@@ -1,0 +1,19 @@
+"""What the artist sees: drawn from the Params of each pipeline and the state of its runs. Draws only, and reads no file."""
+
+import bpy
+
+from . import sequencer, strip, takes, viewport
+
+CLASSES = (*takes.CLASSES, *viewport.CLASSES, *sequencer.CLASSES, *strip.CLASSES)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    sequencer.append_menu()
+
+
+def unregister() -> None:
+    sequencer.remove_menu()
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

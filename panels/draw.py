@@ -1,0 +1,167 @@
+"""The parts that panels are made of: settings from Params, texts that wrap, and the state of a run as UX words."""
+
+import math
+import textwrap
+
+import bpy
+
+from ..engine.protocol import PegbarError
+from ..engine.spec import Pipeline
+from ..preferences import engine_python
+from ..runs import engine, run, takes
+from ..runs.request import describe, request, scene_of
+
+BUTTON_SCALE = 1.5
+CHARACTER_PX = 6.6
+"""The mean width of a letter at a scale of 1."""
+MARGIN_PX = 52
+ORDINALS = {1: "Next in line", 2: "2nd in line", 3: "3rd in line"}
+
+
+def params(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pipeline, advanced: bool = False) -> None:
+    """The settings of a pipeline: the ones always shown, or the advanced ones."""
+    column = layout.column()
+    for param in spec.params:
+        if param.advanced == advanced:
+            column.prop(group, param.name)
+
+
+def text(layout: bpy.types.UILayout, context: bpy.types.Context, words: str, icon: str = "NONE") -> None:
+    """A sentence over as many lines as the region's width asks for."""
+    width = max(12, int((context.region.width / context.preferences.system.ui_scale - MARGIN_PX) / CHARACTER_PX))
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    for index, line in enumerate(textwrap.wrap(words, width)):
+        column.label(text=line, icon=icon if index == 0 else "NONE" if icon == "NONE" else "BLANK1")
+
+
+def status(layout: bpy.types.UILayout) -> None:
+    """The engine's state in a word, for a panel's header."""
+    row = layout.row()
+    row.alignment = "RIGHT"
+    health = engine.health().name
+    if engine_python() is None:
+        row.label(text="No Engine", icon="ERROR")
+    elif health in ("silent", "gone") and run.active():
+        row.label(text="Engine Lost", icon="ERROR")
+    else:
+        row.label(text="Working" if run.active() else "Ready")
+
+
+def start(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline) -> None:
+    """The one button, what it will make or why it can't, and what the last run came to."""
+    try:
+        told, blocked = describe(request(context, spec.name)), ""
+    except PegbarError as error:
+        told, blocked = "", str(error)
+    row = layout.row()
+    row.scale_y = BUTTON_SCALE
+    row.enabled = not blocked
+    row.operator("pegbar.run", text=spec.verb).pipeline = spec.name
+    if engine_python() is None:
+        text(layout, context, "The Pegbar engine is not set up: choose its Python in the preferences", "ERROR")
+        layout.operator("pegbar.open_preferences")
+    elif blocked:
+        text(layout, context, blocked, "INFO")
+    else:
+        text(layout, context, told)
+    _runs(layout, context, spec)
+
+
+def _runs(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline) -> None:
+    """The runs of a pipeline that go on, else what the last one came to, else the newest take that was cut off."""
+    going = [(index, running) for index, running in enumerate(run.active()) if running.pipeline == spec.name]
+    for index, running in going:
+        _active(layout.box(), context, running, index)
+    last = run.latest(spec.name)
+    if not going and last is not None:
+        _ended(layout.box(), context, last)
+    elif not going and (take := _cut_off(context, spec)):
+        _partial(layout.box(), context, take)
+
+
+def _cut_off(context: bpy.types.Context, spec: Pipeline) -> takes.Take | None:
+    scene = scene_of(context).name
+    found = (take for take in takes.listed() if take.cut_off and take.job.pipeline == spec.name and take.job.shot.scene == scene)
+    return next(found, None)
+
+
+def _active(box: bpy.types.UILayout, context: bpy.types.Context, running: run.Run, index: int) -> None:
+    if running.is_lost:
+        text(box, context, running.text, "ERROR")
+        column = box.column(align=True)
+        column.operator("pegbar.restart_engine", icon="FILE_REFRESH")
+        row = column.row(align=True)
+        row.operator("pegbar.cancel").index = index
+        row.operator("pegbar.copy_report").pipeline = running.pipeline
+        return
+    words, share = _progress(running)
+    row = box.row(align=True)
+    row.progress(text=words, factor=share)
+    row.operator("pegbar.cancel", text="", icon="X").index = index
+    if told := _told(running):
+        text(box, context, told)
+
+
+def _progress(running: run.Run) -> tuple[str, float]:
+    """The words on the bar and how far it is."""
+    state = running.state
+    if running.is_stopping:
+        return "Stopping", 0.0
+    if running.phase != "engine":
+        return ("Preparing" if running.phase == "reading" else "Placing"), running.share
+    if state.name == "queued":
+        return ("Starting the Engine" if running.ahead == 0 else ORDINALS.get(running.ahead, f"{running.ahead}th in line")), 0.0
+    if state.progress is None or not state.progress.of:
+        return (state.progress.phase if state.progress else "Preparing"), 0.0
+    return f"{state.progress.phase} {state.progress.step}/{state.progress.of}", state.progress.step / state.progress.of
+
+
+def _told(running: run.Run) -> str:
+    ready = len(takes.main_frames(running.job, running.state)) if running.job else 0
+    left = running.seconds_left
+    parts = (f"{ready} of {len(running.shot.frames)} frames ready" if ready else "", about(left) if left is not None else "")
+    return ", ".join(filter(None, parts))
+
+
+def _ended(box: bpy.types.UILayout, context: bpy.types.Context, last: run.Run) -> None:
+    take = next((take for take in takes.listed() if take.folder == last.folder), None)
+    if last.phase == "failed":
+        text(box, context, last.text, "ERROR")
+        row = box.row(align=True)
+        if take:
+            row.operator("pegbar.finish_take", text="Try Again").folder = str(take.folder.path)
+        row.operator("pegbar.copy_report").pipeline = last.pipeline
+    elif take is None:
+        text(box, context, "Stopped.")
+    elif take.is_partial:
+        _partial(box, context, take)
+    else:
+        where = "" if last.is_placed else f" It belongs to {bpy.path.basename(last.file) or 'another file'}."
+        text(box, context, f"Done in {clock(take.state.seconds)}. Take {take.number}.{where}", "CHECKMARK")
+        for warning in take.state.warnings:
+            text(box, context, warning, "INFO")
+        row = box.row(align=True)
+        row.operator("pegbar.apply_take").folder = str(take.folder.path)
+        row.operator("pegbar.redo_take").folder = str(take.folder.path)
+
+
+def _partial(box: bpy.types.UILayout, context: bpy.types.Context, take: takes.Take) -> None:
+    ready, wanted = len(take.frames), len(take.job.shot.frames)
+    text(box, context, f"Take {take.number} stopped. {ready} of {wanted} frames are ready.", "PAUSE")
+    row = box.row(align=True)
+    row.operator("pegbar.finish_take").folder = str(take.folder.path)
+    if ready:
+        row.operator("pegbar.apply_take", text="Use These").folder = str(take.folder.path)
+
+
+def about(seconds: float) -> str:
+    """A time left, rounded up as people say it."""
+    if seconds < 50:
+        return f"about {max(5, math.ceil(seconds / 5) * 5)} s left"
+    return f"about {math.ceil(seconds / 60)} min left"
+
+
+def clock(seconds: float) -> str:
+    """A time taken: `0:04`."""
+    return f"{int(seconds + 0.5) // 60}:{int(seconds + 0.5) % 60:02d}"

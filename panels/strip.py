@@ -1,0 +1,44 @@
+"""A small panel on a strip that a take made: where it comes from, and its way back."""
+
+import bpy
+
+from ..engine.catalog import PIPELINES
+from ..runs import takes
+from .draw import text
+from .takes import actions, summary
+
+PLACE = (
+    {"bl_space_type": "PROPERTIES", "bl_region_type": "WINDOW", "bl_context": "strip"}
+    if bpy.app.version >= (5, 0)
+    else {"bl_space_type": "SEQUENCE_EDITOR", "bl_region_type": "UI", "bl_category": "Strip"}
+)
+"""Since 5.0 a strip has a tab of its own in the Properties editor."""
+
+
+class Strip:
+    """Mixed into the panel, wherever it is."""
+
+    bl_label = "Pegbar Take"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        strip = context.active_strip
+        return strip is not None and "pegbar_take" in strip
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, strip = self.layout, context.active_strip
+        take = takes.by_id(strip["pegbar_take"])
+        if take is None:
+            text(layout, context, f"Its folder is not among this file's takes: {strip['pegbar_folder']}", "INFO")
+            return
+        spec = PIPELINES.get(take.job.pipeline)
+        layout.label(text=f"Take {take.number} of {take.source}, {spec.label if spec else take.job.pipeline}, {summary(take)}")
+        for param in spec.params if spec else ():
+            row = layout.row()
+            row.label(text=param.label)
+            row.label(text=str(take.job.params[param.name]))
+        actions(layout.column(), str(take.folder.path))
+
+
+PEGBAR_PT_strip = type("PEGBAR_PT_strip", (Strip, bpy.types.Panel), PLACE)
+CLASSES = (PEGBAR_PT_strip,)

@@ -1,0 +1,67 @@
+"""The list of a shot's takes, and the menu with what can be done with one."""
+
+import bpy
+
+from ..engine.spec import Pipeline
+from ..runs import run, takes
+from ..runs.request import scene_of
+from .draw import clock, text
+
+SHOWN = 12
+
+
+def shown(context: bpy.types.Context, spec: Pipeline, source: str) -> list[takes.Take]:
+    """The takes of a drawing or strip by one pipeline, newest first."""
+    return [take for take in takes.of_shot(scene_of(context).name, source) if take.job.pipeline == spec.name]
+
+
+def draw(layout: bpy.types.UILayout, context: bpy.types.Context, found: list[takes.Take]) -> None:
+    """One row a take."""
+    if not found:
+        text(layout, context, "No takes yet.")
+    for take in found[:SHOWN]:
+        _row(layout, take)
+    if len(found) > SHOWN:
+        layout.label(text=f"{len(found) - SHOWN} older")
+
+
+def _row(layout: bpy.types.UILayout, take: takes.Take) -> None:
+    row = layout.row(align=True)
+    row.context_string_set("pegbar_take", str(take.folder.path))
+    row.label(text=f"Take {take.number}")
+    row.label(text=summary(take))
+    if run.of_folder(take.folder):
+        row.label(text="Running")
+    elif take.is_partial:
+        row.operator("pegbar.finish_take").folder = str(take.folder.path)
+    else:
+        row.operator("pegbar.apply_take").folder = str(take.folder.path)
+    row.menu("PEGBAR_MT_take", text="", icon="DOWNARROW_HLT")
+
+
+def summary(take: takes.Take) -> str:
+    """What there is of a take, in a few words."""
+    ready, wanted = len(take.frames), len(take.job.shot.frames)
+    return f"{ready} of {wanted} frames" if take.is_partial else f"{ready} frames, {clock(take.state.seconds)}"
+
+
+class PEGBAR_MT_take(bpy.types.Menu):
+    """What can be done with the take of this row."""
+
+    bl_label = "Take"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        actions(self.layout, context.pegbar_take)
+
+
+def actions(layout: bpy.types.UILayout, folder: str) -> None:
+    """What can be done with a take, as buttons or menu entries."""
+    layout.operator("pegbar.apply_take").folder = folder
+    layout.operator("pegbar.redo_take").folder = folder
+    layout.operator("pegbar.restore_settings").folder = folder
+    layout.operator("pegbar.open_folder", icon="FILE_FOLDER").folder = folder
+    layout.separator()
+    layout.operator("pegbar.delete_take", icon="TRASH").folder = folder
+
+
+CLASSES = (PEGBAR_MT_take,)

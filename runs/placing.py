@@ -1,0 +1,92 @@
+"""From a take's files to the timeline: places outputs, chooses what is shown, pushes the one undo step."""
+
+from collections.abc import Generator, Sequence
+
+import bpy
+
+from ..engine.catalog import pipeline
+from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError
+from ..timeline import WRITE, Placed
+from ..timeline.grease_pencil import TAKES, shown_layers
+from .takes import Take, by_id, sources_of, target_of
+
+
+def place(folder: JobFolder, job: Job, frames: Sequence[FrameWritten]) -> Generator[float, None, list[Placed]]:
+    """Places every output that the timeline can show, and makes it the selected one. Raises PegbarError; yields as a Writer does."""
+    made: list[Placed] = []
+    target, outputs = target_of(job), [output for output in pipeline(job.pipeline).outputs if output.kind in WRITE]
+    for output in outputs:
+        if chosen := [frame for frame in frames if frame.output == output.name]:
+            made.append((yield from WRITE[output.kind](_scene(job), folder, job, chosen, target)))
+    if not made:
+        raise PegbarError(f"{folder.path.name} has no frames yet: let it run until there are some")
+    _select(_scene(job), made[0])
+    return made
+
+
+def push_undo(message: str) -> None:
+    """Makes what was placed one step of the undo history."""
+    windows = bpy.context.window_manager.windows
+    if windows:
+        with bpy.context.temp_override(window=windows[0]):
+            bpy.ops.ed.undo_push(message=message)
+    else:
+        bpy.ops.ed.undo_push(message=message)
+
+
+def is_placed(take: Take) -> bool:
+    """Whether something of the take is in the open file."""
+    return bool(strips_of(take)) or bool(_layers(take))
+
+
+def show(take: Take) -> None:
+    """Shows a placed take instead of what it was made from: the source and the shot's other takes are muted or hidden."""
+    if own := strips_of(take):
+        editor = _scene(take.job).sequence_editor
+        for strip in editor.strips_all:
+            if strip.name == take.source or _is_of_source(strip, take):
+                strip.mute = strip not in own
+    if names := _layers(take):
+        found = bpy.data.objects[take.source]
+        source = sources_of(take.job)[pipeline(take.job.pipeline).inputs[0].name][0]
+        hidden = [layer for layer in shown_layers(found, source) if layer.name not in names]
+        made = {name for entry in found.data[TAKES].values() for name in entry["layers"]}
+        for layer in [*hidden, *(layer for layer in found.data.layers if layer.name in made)]:
+            layer.hide = layer.name not in names
+
+
+def _scene(job: Job) -> bpy.types.Scene:
+    scene = bpy.data.scenes.get(job.shot.scene)
+    if scene is None:
+        raise PegbarError(f"The scene {job.shot.scene!r} of this take is not in this file: open the file that it was made in")
+    return scene
+
+
+def _select(scene: bpy.types.Scene, placed: Placed) -> None:
+    if placed.type == "STRIP":
+        editor = scene.sequence_editor
+        for strip in editor.strips_all:
+            strip.select = strip.name == placed.name
+        editor.active_strip = editor.strips_all[placed.name]
+    elif placed.layers:
+        layers = bpy.data.objects[placed.name].data.layers
+        layers.active = layers[placed.layers[-1]]
+
+
+def strips_of(take: Take) -> list[bpy.types.Strip]:
+    """The strips in the open file that show the take."""
+    scene = bpy.data.scenes.get(take.job.shot.scene)
+    editor = scene.sequence_editor if scene else None
+    return [strip for strip in editor.strips_all if strip.get("pegbar_take") == take.job.id] if editor else []
+
+
+def _is_of_source(strip: bpy.types.Strip, take: Take) -> bool:
+    other = by_id(strip.get("pegbar_take", ""))
+    return other is not None and other.source == take.source and other.job.pipeline == take.job.pipeline
+
+
+def _layers(take: Take) -> list[str]:
+    found = bpy.data.objects.get(take.source)
+    if found is None or found.type != "GREASEPENCIL" or take.job.id not in found.data.get(TAKES, {}):
+        return []
+    return [name for name in found.data[TAKES][take.job.id]["layers"] if name in found.data.layers]

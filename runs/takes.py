@@ -1,0 +1,197 @@
+"""The takes of the open file: a listing kept in memory, read from the takes folder a few at a time. Draw functions look at it alone."""
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import bpy
+
+from ..engine.catalog import PIPELINES
+from ..engine.client import unfinished
+from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, State, refused
+from ..engine.protocol import takes as takes_in
+from ..preferences import takes_folder
+from ..timeline import Source, Target
+from . import engine, redraw
+
+SLICE_S = 0.01
+UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
+NAME_LENGTH = 60
+
+
+@dataclass(frozen=True)
+class Take:
+    """A job's folder as the artist sees it; `job` is None and `fault` says why where the request can't be read."""
+
+    folder: JobFolder
+    job: Job | None
+    state: State
+    cut_off: bool = False
+    """Begun or waiting, yet nobody works on it."""
+    fault: str = ""
+
+    @property
+    def number(self) -> int:
+        return number_of(self.folder)
+
+    @property
+    def source(self) -> str:
+        """The drawing or strip that it was made from; empty where it was not made in Blender."""
+        return str(self.job.origin.get("target", {}).get("source", "")) if self.job else ""
+
+    @cached_property
+    def frames(self) -> tuple[FrameWritten, ...]:
+        """The frames of the main output that are whole on disk."""
+        return main_frames(self.job, self.state) if self.job else ()
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether more frames were asked for than there are."""
+        return self.job is not None and (self.cut_off or self.state.name in ("stopped", "failed"))
+
+
+_takes: list[Take] = []
+_scan: Iterator[None] = iter(())
+
+
+def number_of(folder: JobFolder) -> int:
+    """The number in a take's name."""
+    return int(folder.path.name.rpartition("_")[2])
+
+
+def main_frames(job: Job, state: State) -> tuple[FrameWritten, ...]:
+    """The frames of a job's first output."""
+    outputs = PIPELINES[job.pipeline].outputs if job.pipeline in PIPELINES else ()
+    return tuple(frame for frame in state.frames if outputs and frame.output == outputs[0].name)
+
+
+def shot_folder(scene: str, source: str) -> Path:
+    """The folder of a shot's takes, named after its scene and its drawing or strip."""
+    return takes_folder() / UNSAFE.sub("-", f"{scene} {source}").strip(". ")[:NAME_LENGTH]
+
+
+def target_of(job: Job) -> Target:
+    """Where a job's result goes. Raises PegbarError where the job was not made in Blender."""
+    try:
+        return Target(**job.origin["target"])
+    except (KeyError, TypeError) as error:
+        raise PegbarError("This take was not made in Blender: add its frames as an image sequence") from error
+
+
+def sources_of(job: Job) -> dict[str, tuple[Source, ...]]:
+    """Where a job's inputs came from; empty where it was not made in Blender."""
+    sources = job.origin.get("sources", {})
+    return {name: tuple(Source(**{**entry, "layers": tuple(entry["layers"])}) for entry in entries) for name, entries in sources.items()}
+
+
+def listed() -> list[Take]:
+    """All takes as last read, oldest first within a shot."""
+    return _takes
+
+
+def of_shot(scene: str, source: str) -> list[Take]:
+    """The takes of one drawing or strip, newest first."""
+    return [take for take in reversed(_takes) if take.job and take.job.shot.scene == scene and take.source == source]
+
+
+def by_id(job_id: str) -> Take | None:
+    """The take of a job; None where it is not in the listing."""
+    return next((take for take in _takes if take.job and take.job.id == job_id), None)
+
+
+def by_folder(path: str) -> Take:
+    """The take in a folder, read anew. Raises PegbarError where it is gone or damaged."""
+    take = read(JobFolder(Path(path)))
+    if take.fault:
+        raise PegbarError(take.fault)
+    return take
+
+
+def read(folder: JobFolder) -> Take:
+    """One take from its folder."""
+    try:
+        job, state = folder.read_job(), folder.state()
+    except PegbarError as error:
+        return Take(folder, None, State(), fault=str(error))
+    cut_off = state.name in ("queued", "running") and folder in unfinished(folder.path.parent, engine.spools())
+    return Take(folder, job, state, cut_off)
+
+
+def update(folder: JobFolder) -> None:
+    """Reads one take again."""
+    place = next((i for i, take in enumerate(_takes) if take.folder == folder), len(_takes))
+    _takes[place : place + 1] = [read(folder)]
+
+
+def delete(take: Take) -> None:
+    """Removes a take's folder. Raises PegbarError where something in it can't be removed or a worker is at it."""
+    if take.folder.is_running:
+        raise PegbarError(f"Take {take.number} is being worked on: stop it first")
+    try:
+        shutil.rmtree(take.folder.path)
+    except OSError as error:
+        raise refused(take.folder.path, error) from error
+    finally:
+        _takes[:] = [other for other in _takes if other.folder != take.folder]
+
+
+def scan() -> Iterator[None]:
+    """Reads the takes folder of the open file anew, one take a step; what was listed stays until the end."""
+    found: list[Take] = []
+    root = takes_folder()
+    for shot in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else ():
+        for folder in takes_in(shot):
+            found.append(read(folder))
+            yield
+    elsewhere = [take for take in _takes if root not in take.folder.path.parents]
+    _takes[:] = elsewhere + found
+
+
+def refresh() -> None:
+    """Reads the takes of the open file: at once in background, else in slices between the window's draws."""
+    global _scan
+    _scan = scan()
+    if bpy.app.background:
+        list(_scan)
+    elif not bpy.app.timers.is_registered(_slice):
+        bpy.app.timers.register(_slice, first_interval=SLICE_S, persistent=True)
+
+
+def _slice() -> float | None:
+    end = time.perf_counter() + SLICE_S
+    while time.perf_counter() < end:
+        if next(_scan, "end") == "end":
+            redraw.panels()
+            return None
+    return SLICE_S
+
+
+@bpy.app.handlers.persistent
+def _on_load(*_: object) -> None:
+    _takes.clear()
+    refresh()
+
+
+@bpy.app.handlers.persistent
+def _on_save(*_: object) -> None:
+    # a first save moves the takes folder: the takes made before it stay listed
+    refresh()
+
+
+def register() -> None:
+    bpy.app.handlers.load_post.append(_on_load)
+    bpy.app.handlers.save_post.append(_on_save)
+    if not bpy.app.background:
+        refresh()
+
+
+def unregister() -> None:
+    bpy.app.handlers.save_post.remove(_on_save)
+    bpy.app.handlers.load_post.remove(_on_load)
+    if bpy.app.timers.is_registered(_slice):
+        bpy.app.timers.unregister(_slice)
+    _takes.clear()

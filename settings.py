@@ -1,0 +1,128 @@
+"""The artist's settings on a scene: one group a pipeline, made from its Params, and what is read and how long the result is."""
+
+from typing import Any
+
+import bpy
+
+from .engine.catalog import PIPELINES
+from .engine.spec import Param, Pipeline, Value
+
+FLOAT_DIGITS = 6
+"""Blender keeps 32-bit floats: this many digits give back what was typed."""
+
+
+def property_of(param: Param) -> Any:
+    """The Blender property that a Param becomes."""
+    common = {"name": param.label, "description": param.help, "default": param.default}
+    if param.choices:
+        return bpy.props.EnumProperty(items=param.choices, **common)
+    if isinstance(param.default, bool):
+        return bpy.props.BoolProperty(**common)
+    if isinstance(param.default, str):
+        return bpy.props.StringProperty(**common)
+    limits = {name: value for name, value in (("min", param.minimum), ("max", param.maximum)) if value is not None}
+    if isinstance(param.default, int):
+        return bpy.props.IntProperty(**common, **{name: int(value) for name, value in limits.items()})
+    return bpy.props.FloatProperty(**common, **limits, precision=2, step=10)
+
+
+def group_of(pipeline: Pipeline) -> type[bpy.types.PropertyGroup]:
+    """The class of a pipeline's settings."""
+    properties = {param.name: property_of(param) for param in pipeline.params}
+    return type(f"PEGBAR_PG_{pipeline.name}", (bpy.types.PropertyGroup,), {"__doc__": pipeline.help, "__annotations__": properties})
+
+
+def values_of(group: bpy.types.PropertyGroup) -> dict[str, Value]:
+    """The values of a pipeline's settings by the names of its Params."""
+    return {name: _plain(getattr(group, name)) for name in type(group).__annotations__}
+
+
+def set_values(group: bpy.types.PropertyGroup, values: dict[str, Value]) -> None:
+    """Puts values back into a pipeline's settings; a name that it no longer has is passed over."""
+    for name in type(group).__annotations__:
+        if name in values:
+            setattr(group, name, values[name])
+
+
+def _plain(value: Value) -> Value:
+    return float(f"{value:.{FLOAT_DIGITS}g}") if isinstance(value, float) else value
+
+
+class PEGBAR_PG_reference(bpy.types.PropertyGroup):
+    """One coloured frame; `name` is that of a strip, object or image, or the path of a file."""
+
+    type: bpy.props.EnumProperty(
+        name="From",
+        items=(
+            ("STRIP", "Strip", "A frame of a strip", "SEQUENCE", 0),
+            ("FILE", "File", "An image file", "FILE_IMAGE", 1),
+            ("IMAGE", "Image", "An image of this file", "IMAGE_DATA", 2),
+            ("OBJECT", "Drawing", "A Grease Pencil drawing with its fills", "OUTLINER_OB_GREASEPENCIL", 3),
+        ),
+    )
+    at: bpy.props.IntProperty(name="Stands For", description="The frame of the shot whose colours this reference shows")
+    frame: bpy.props.IntProperty(name="Read At", description="The frame at which the strip or drawing is read")
+
+
+def _is_drawing(_self: Any, candidate: bpy.types.Object) -> bool:
+    return candidate.type == "GREASEPENCIL"
+
+
+class PEGBAR_PG_scene(bpy.types.PropertyGroup):
+    """Pegbar's settings on a scene; a group for each pipeline is added below."""
+
+    drawings: bpy.props.EnumProperty(
+        name="Drawings",
+        items=(("THIS", "This One", "The drawing on the current frame"), ("EACH", "Every One", "Each drawing of the shot in its own time")),
+        description="What is animated",
+    )
+    layers: bpy.props.EnumProperty(
+        name="Layers",
+        items=(("VISIBLE", "All Visible", "Every visible layer but those of takes"), ("ACTIVE", "Active", "The active layer alone")),
+        description="Which layers of the drawing are read",
+    )
+    length: bpy.props.IntProperty(
+        name="Length", description="Frames of the result, from the current one on", default=24, min=1, soft_max=240
+    )
+    rhythm: bpy.props.EnumProperty(
+        name="Drawn",
+        items=(
+            ("1", "On Ones", "A drawing on every frame"),
+            ("2", "On Twos", "A drawing on every second frame"),
+            ("3", "On Threes", "A drawing on every third frame"),
+        ),
+        default="2",
+        description="How often there is a new drawing",
+    )
+    seed: bpy.props.IntProperty(name="Seed", description="The same seed and settings give the same take", min=0)
+    keep_seed: bpy.props.BoolProperty(name="Keep Seed", description="Use the same seed again; else every take gets its own")
+    line_art: bpy.props.EnumProperty(
+        name="Line Art",
+        items=(
+            ("STRIP", "Strip", "The active strip, or the pinned one"),
+            ("OBJECT", "Drawing", "A Grease Pencil drawing over the scene's frame range"),
+        ),
+        description="Where the lines come from",
+    )
+    strip: bpy.props.StringProperty(name="Strip", description="The line-art strip that stays chosen whichever is active")
+    drawing: bpy.props.PointerProperty(name="Drawing", description="The drawing to colour", type=bpy.types.Object, poll=_is_drawing)
+    references: bpy.props.CollectionProperty(type=PEGBAR_PG_reference)
+
+
+GROUPS = {pipeline.name: group_of(pipeline) for pipeline in PIPELINES.values()}
+PEGBAR_PG_scene.__annotations__ |= {name: bpy.props.PointerProperty(type=group) for name, group in GROUPS.items()}
+CLASSES = (*GROUPS.values(), PEGBAR_PG_reference, PEGBAR_PG_scene)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.pegbar = bpy.props.PointerProperty(type=PEGBAR_PG_scene)
+    bpy.types.WindowManager.pegbar_test = bpy.props.StringProperty(name="Engine Test", description="What the last test of the engine found")
+
+
+def unregister() -> None:
+    del bpy.types.WindowManager.pegbar_test
+    del bpy.types.Scene.pegbar
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
