@@ -26,7 +26,7 @@ PYTHON = Path(sys.executable)
 
 
 def still(shot: Path) -> JobFolder:
-    return still_take(shot, FRAMES, size=48)
+    return still_take(shot, FRAMES, seconds_per_frame=0.02)
 
 
 def flat(shot: Path) -> JobFolder:
@@ -46,13 +46,13 @@ def flat(shot: Path) -> JobFolder:
 
 def liven(shot: Path) -> JobFolder:
     folder = JobFolder.create(shot)
-    turn = np.linspace(0, 2 * np.pi, 33)[:-1]
-    rings = [np.stack([100 + r * np.cos(turn), 100 + r * np.sin(turn)], 1) for r in (80, 50, 20)]
+    turn = np.linspace(0, 2 * np.pi, 129)[:-1]
+    rings = [np.stack([100 + r * np.cos(turn), 100 + r * np.sin(turn)], 1) for r in range(20, 90, 5)]
     points, s = np.concatenate(rings), len(rings)
     n = len(points)
     sketch = Strokes(
         size=(200, 200), points=points, depth=np.zeros(n), handles=np.repeat(points[:, None], 2, 1), widths=np.full(n, 3, np.float32),
-        opacity=np.ones(n, np.float32), offsets=np.arange(0, n + 1, 32, dtype=np.int32), curve_type=np.full(s, POLY, np.uint8),
+        opacity=np.ones(n, np.float32), offsets=np.arange(0, n + 1, 128, dtype=np.int32), curve_type=np.full(s, POLY, np.uint8),
         cyclic=np.ones(s, bool), line_colour=np.tile(np.float32([0, 0, 0, 1]), (s, 1)), fill_colour=np.zeros((s, 4), np.float32),
         layer=np.zeros(s, np.int32), material=np.zeros(s, np.int32), source=np.arange(s, dtype=np.int32), layers=("Lines",),
         matrices=np.eye(4)[None], materials=("Ink",), drawing=1,
@@ -90,14 +90,15 @@ def test_a_job_killed_at_random_moments_ends_with_the_same_bits(make, tmp_path):
     """The same take is hit again and again, so that each run goes on from what several dead ones left."""
     whole = make(tmp_path / "shot")
     assert run(PYTHON, whole).error is None
-    wanted, stride = outputs(whole), 2 * len(whole.state().frames) // KILLS
+    wanted, files = outputs(whole), 2 * len(whole.state().frames) // KILLS
+    delay_s = 2 * whole.state().seconds / FRAMES
     moments = random.Random(2)
     folders = [copy(whole)]
     worker = Worker(PYTHON, tmp_path / "spools")
     try:
         worker.submit(folders[0])
         for _ in range(KILLS):
-            kill(worker, folders[-1], moments.randrange(stride), moments.uniform(0, 0.1))
+            kill(worker, folders[-1], moments.randrange(files), moments.uniform(0, delay_s))
             worker.restart()
             if folders[-1].state().name == "done":
                 folders.append(copy(whole))
