@@ -60,7 +60,7 @@ def main():
     for kind, count in DRAWINGS:
         strokes = strokes_of(kind, count)
         started = time.perf_counter()
-        rig = pipeline.rig_of(strokes, job)
+        rig = pipeline.rig_of(strokes, pipeline.with_pivot(job, strokes))
         ready = time.perf_counter() - started
         for frame in job.shot.frames:
             pipeline.moved(rig, job, timing, frame)

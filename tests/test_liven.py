@@ -97,7 +97,7 @@ def run(folder, drawings, **kwargs):
 
 def moved(strokes, job):
     """The strokes at every frame of a job's shot."""
-    moving = pipeline.rig_of(strokes, job)
+    moving = pipeline.rig_of(strokes, pipeline.with_pivot(job, strokes))
     return [pipeline.moved(moving, job, pipeline.timing_of(job), frame) for frame in job.shot.frames]
 
 
@@ -154,7 +154,7 @@ def test_a_motion_is_seen_and_stays_in_bounds(motion, amount):
 def test_a_loop_closes(motion):
     """The frame after the last is the first, and the step over the seam is no jump."""
     strokes, job = cat(), job_of(motion=motion)
-    moving, timing = pipeline.rig_of(strokes, job), pipeline.timing_of(job)
+    moving, timing = pipeline.rig_of(strokes, pipeline.with_pivot(job, strokes)), pipeline.timing_of(job)
     assert timing.phase(1) == timing.phase(25) == 0
     if motion != "boil":
         poses = [moving.pose(timing.phase(frame))[0] for frame in range(1, 26)]
@@ -347,7 +347,7 @@ def test_a_frame_moves_the_drawing_that_it_shows(tmp_path):
 def test_a_frame_is_the_same_when_it_is_made_alone():
     strokes, job = cat(), job_of(motion="bounce", line_boil=0.5)
     whole = moved(strokes, job)
-    moving = pipeline.rig_of(strokes, job)
+    moving = pipeline.rig_of(strokes, pipeline.with_pivot(job, strokes))
     alone = pipeline.moved(moving, job, pipeline.timing_of(job), 17)
     assert alone.to_bytes() == whole[16].to_bytes()
 
@@ -445,13 +445,21 @@ def test_a_drawing_is_held_where_the_artist_says(pivot, side):
     assert way[y < y.min() + 100].max() > 30
 
 
-def test_what_cannot_stand_is_held_at_its_middle():
-    standing = drawing([circle(300, 200, 80), line((260, 500), (270, 270)), line((340, 500), (330, 270))], cyclic=(0,))
-    kite = drawing([line((300, 100), (500, 250), (300, 600), (100, 250), (300, 100), count=60)])
-    for strokes, foot_moves in ((standing, False), (kite, True)):
-        low = np.argmax(strokes.points[:, 1])
-        frames = moved(strokes, job_of(motion="sway"))
-        assert (max(np.abs(frame.points[low] - strokes.points[low]).max() for frame in frames) > 5) == foot_moves
+STANDING = drawing([circle(300, 200, 80), line((260, 500), (270, 270)), line((340, 500), (330, 270))], cyclic=(0,))
+KITE = drawing([line((300, 100), (500, 250), (300, 600), (100, 250), (300, 100), count=60)])
+
+
+@pytest.mark.parametrize("strokes, foot_moves", [(STANDING, False), (KITE, True)])
+def test_what_cannot_stand_is_held_at_its_middle(strokes, foot_moves):
+    low = np.argmax(strokes.points[:, 1])
+    frames = moved(strokes, job_of(motion="sway"))
+    assert (max(np.abs(frame.points[low] - strokes.points[low]).max() for frame in frames) > 5) == foot_moves
+
+
+def test_all_drawings_of_a_shot_are_held_as_the_first(tmp_path):
+    _, frames = run(tmp_path / "both", {1: STANDING, 5: KITE}, frames=8, motion="sway")
+    _, alone = run(tmp_path / "alone", {1: KITE}, frames=8, motion="sway", pivot="ground")
+    assert frames[7].to_bytes() == alone[7].to_bytes()
 
 
 def test_handles_turn_with_their_points():

@@ -13,7 +13,7 @@ from ...spec import Report
 from ...strokes import Strokes
 from .boil import strays
 from .motion import MOTIONS
-from .rig import Rig, rig
+from .rig import Rig, pivot_of, rig
 
 _FAR = 1e7
 """Pixels from the picture's corner; a point beyond is one that could not be projected."""
@@ -28,8 +28,7 @@ def load(weights: Mapping[str, Path], device: str) -> None:
 def generate(model: None, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
     """Writes the strokes of each frame of the shot, moved. Raises PegbarError where no drawing can be moved."""
     drawings, frames, written = inputs["sketch"], job.shot.frames, report.written("strokes")
-    _check(drawings)
-    timing = timing_of(job)
+    job, timing = with_pivot(job, _first(drawings)), timing_of(job)
     number: int | None = None
     for index, frame in enumerate(frames):
         report.progress("Drawing", index, len(frames))
@@ -76,8 +75,16 @@ def timing_of(job: Job) -> Timing:
     return Timing(shot.first, cycle, max(min(cycle / 2, frames / 4), 1.0), shot.frames[-1])
 
 
+def with_pivot(job: Job, strokes: Strokes) -> Job:
+    """The job with its automatic pivot settled by a drawing: the others of the shot are held in the same way."""
+    if job.params["pivot"] != "auto":
+        return job
+    pivot = "middle" if job.params["motion"] == "float" else pivot_of(strokes)
+    return replace(job, params={**job.params, "pivot": pivot})
+
+
 def rig_of(strokes: Strokes, job: Job) -> Rig:
-    """The drawing ready for the job's motion."""
+    """A drawing ready for the motion of a job whose pivot is settled."""
     params = job.params
     return rig(strokes, str(params["motion"]), float(params["amount"]), float(params["follow_through"]), str(params["pivot"]), job.seed)
 
@@ -96,10 +103,14 @@ def moved(moving: Rig, job: Job, timing: Timing, frame: int) -> Strokes:
     return strokes if points is strokes.points else replace(strokes, points=points, handles=handles)
 
 
-def _check(drawings: Frames) -> None:
-    """Raises PegbarError where nothing can be moved: before the first frame, not in the middle of the shot."""
-    if not sum(len(_read(drawings, number).points) for number in drawings.numbers):
+def _first(drawings: Frames) -> Strokes:
+    """The first drawing with strokes. Raises PegbarError where nothing can be moved: before the first frame, not amid the shot."""
+    first: Strokes | None = None
+    for strokes in (_read(drawings, number) for number in drawings.numbers):
+        first = first or (strokes if len(strokes.points) else None)
+    if first is None:
         raise PegbarError("The drawing has no strokes on this frame: draw something or go to a frame with a drawing, then animate it")
+    return first
 
 
 def _read(drawings: Frames, number: int) -> Strokes:

@@ -97,14 +97,23 @@ class Solve:
         return points
 
 
+def pivot_of(strokes: Strokes) -> str:
+    """Where a drawing is best held, by balance: it stands if its middle is above a base that is wide enough."""
+    places = layout(strokes).curves.places
+    low, high = places.min(axis=0), places.max(axis=0)
+    base = places[places[:, 1] >= high[1] - _BASE * (high[1] - low[1]), 0]
+    width = max(high[0] - low[0], 1e-9)
+    balanced = base.min() - 0.1 * width <= places[:, 0].mean() <= base.max() + 0.1 * width
+    return "ground" if balanced and np.ptp(base) >= 0.2 * width else "middle"
+
+
 def rig(strokes: Strokes, motion: str, amount: float, follow_through: float, pivot: str, seed: int) -> Rig:
-    """Makes a drawing with at least one point ready to move; another seed gives it another temper."""
+    """Makes a drawing with at least one point ready to move, held at its "ground", "middle" or "top"; the seed gives it its temper."""
     generator = np.random.default_rng(seed % 2**64)
     graph = layout(strokes)
-    held = _held(graph, pivot, motion)
     lean, trail = generator.choice([-1.0, 1.0]) * generator.uniform(0.9, 1.1), generator.uniform(0.8, 1.2)
-    field = replace(_field(graph, held, motion, amount), lean=float(lean), trail=float(trail))
-    hanging = limbs(graph, _cells_held(graph, held))
+    field = replace(_field(graph, pivot, motion, amount), lean=float(lean), trail=float(trail))
+    hanging = limbs(graph, _cells_held(graph, pivot))
     loose = hanging.hang / (hanging.hang + _RAMP * graph.size)
     smooth = 1 - np.clip((graph.extent / graph.size - 0.08) / 0.12, 0, 1)
     rigid = smooth * smooth * (3 - 2 * smooth)
@@ -113,25 +122,11 @@ def rig(strokes: Strokes, motion: str, amount: float, follow_through: float, piv
     return Rig(strokes, graph, field, lag, rigid, Solve(graph, grip))
 
 
-def _held(graph: Layout, pivot: str, motion: str) -> str:
-    """The pivot, chosen by balance where it is automatic: a drawing stands if its middle is above a base that is wide enough."""
-    if pivot != "auto":
-        return pivot
-    if motion == "float":
-        return "middle"
-    low, high = graph.curves.places.min(axis=0), graph.curves.places.max(axis=0)
-    base = graph.curves.places[graph.curves.places[:, 1] >= high[1] - _BASE * (high[1] - low[1]), 0]
-    width = max(high[0] - low[0], 1e-9)
-    middle = graph.curves.places[:, 0].mean()
-    balanced = base.min() - 0.1 * width <= middle <= base.max() + 0.1 * width
-    return "ground" if balanced and np.ptp(base) >= 0.2 * width else "middle"
-
-
-def _field(graph: Layout, held: str, motion: str, amount: float) -> Field:
+def _field(graph: Layout, pivot: str, motion: str, amount: float) -> Field:
     low, high = graph.curves.places.min(axis=0), graph.curves.places.max(axis=0)
     middle = graph.curves.places.mean(axis=0)
-    y = {"ground": high[1], "middle": middle[1], "top": low[1]}[held]
-    if held != "middle":
+    y = {"ground": high[1], "middle": middle[1], "top": low[1]}[pivot]
+    if pivot != "middle":
         row = graph.curves.places[np.abs(graph.curves.places[:, 1] - y) <= _BASE * (high[1] - low[1]), 0]
         middle[0] = (row.min() + row.max()) / 2
     extent = high - low
@@ -142,14 +137,14 @@ def _field(graph: Layout, held: str, motion: str, amount: float) -> Field:
     )
 
 
-def _cells_held(graph: Layout, held: str) -> NDArray[np.intp]:
+def _cells_held(graph: Layout, pivot: str) -> NDArray[np.intp]:
     """The cells that the drawing hangs from or stands on."""
     low, high = graph.cells.min(axis=0), graph.cells.max(axis=0)
     reach = _BASE * (high[1] - low[1])
-    if held == "middle":
+    if pivot == "middle":
         away = np.linalg.norm(graph.cells - graph.curves.places.mean(axis=0), axis=1)
         return np.flatnonzero(away <= away.min() + 0.05 * graph.size)
-    away = high[1] - graph.cells[:, 1] if held == "ground" else graph.cells[:, 1] - low[1]
+    away = high[1] - graph.cells[:, 1] if pivot == "ground" else graph.cells[:, 1] - low[1]
     return np.flatnonzero(away <= reach)
 
 
