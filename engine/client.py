@@ -70,7 +70,10 @@ class Worker:
             raise refused(spool.path, error) from error
 
     def submit(self, folder: JobFolder) -> None:
-        """Puts a job at the end of the queue, new or to go on with, and starts the worker where none runs. Raises PegbarError."""
+        """Puts a job at the end of the queue, new or to go on with, and starts the worker where none runs. Raises PegbarError.
+
+        A job that waits already may be put there again: one that is done is left as it is.
+        """
         folder.withdraw_cancel()
         self.start()
         spool = self._open_spool()
@@ -80,7 +83,7 @@ class Worker:
     @property
     def queue(self) -> list[JobFolder]:
         """The jobs not yet ended, the one being run first."""
-        return [] if self._spool is None else [JobFolder(path) for path in self._spool.job_folders()]
+        return [] if self._spool is None else [JobFolder(path) for path in dict.fromkeys(self._spool.job_folders())]
 
     @property
     def pid(self) -> int | None:

@@ -56,10 +56,7 @@ def submit(folder: JobFolder) -> None:
     _worker = _worker or Worker(python, spools())
     if _worker.poll().name in ("silent", "gone"):
         restart()
-    if folder.path.absolute() not in queue():
-        _worker.submit(folder)
-    else:
-        folder.withdraw_cancel()
+    _worker.submit(folder)
 
 
 def restart() -> None:

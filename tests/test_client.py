@@ -102,6 +102,22 @@ def test_a_waiting_job_and_a_running_one_can_be_cancelled(worker, tmp_path):
     wait(lambda: running.state().name == "done")
 
 
+def test_a_job_stopped_a_moment_ago_goes_on_when_it_is_put_in_the_queue_again(worker, tmp_path):
+    """Its first entry may still be in the queue: the worker takes it away a little after the last event."""
+    job = still_take(tmp_path / "shot", frames=6, seconds_per_frame=0.1)
+    worker.submit(job)
+    worker.submit(job)
+    assert worker.queue == [job]
+    wait(lambda: job.state().frames)
+    job.request_cancel()
+    while job.state().name != "stopped":
+        pass
+    worker.submit(job)
+    wait_for(worker, "ready")
+    assert job.state().name == "done"
+    assert [e.frame for e in job.events()[0] if isinstance(e, FrameWritten)] == [1, 2, 3, 4, 5, 6]
+
+
 def test_an_interpreter_that_is_not_there_is_told_at_once(spools, tmp_path):
     worker = Worker(tmp_path / "nowhere" / "python", spools)
     job = still_take(tmp_path / "shot")
