@@ -22,37 +22,40 @@ _SMALL = 0.12
 
 
 def strays(graph: Layout, seed: Sequence[int]) -> Array:
-    """How far each place (m, 2) strays at strength 1, in pixels; the same seed draws the same lines.
+    """How far each control point (n, 2) strays at strength 1, in pixels; the same seed draws the same lines.
 
     Two smooth noises are mixed: one along each stroke by itself, and one over the paper that takes over where strokes touch.
     """
     generator = np.random.default_rng(seed)
     own, shared = _along(graph, generator), _across(graph, generator)
-    near = np.exp(-((graph.apart / (_JOIN * graph.size)) ** 2))[:, None]
-    modest = np.minimum(1.0, graph.extent / (_SMALL * graph.size) + 0.1)[:, None]
+    count = len(own)
+    near = np.exp(-((graph.apart[:count] / (_JOIN * graph.size)) ** 2))[:, None]
+    modest = np.minimum(1.0, graph.extent[:count] / (_SMALL * graph.size) + 0.1)[:, None]
     return _REACH * graph.size * modest * (own + near * (shared - own))
 
 
 def _along(graph: Layout, generator: np.random.Generator) -> Array:
     """Waves along each stroke, whole numbers of them on closed ones."""
-    on = graph.curves
-    count = len(on.length)
-    size = generator.uniform(-1, 1, (count, len(_WEIGHTS), 2)) * _WEIGHTS[:, None]
-    start = generator.uniform(0, 1, (count, len(_WEIGHTS), 2))
+    on, count = graph.curves, graph.curves.from_points.shape[1]
+    size = generator.uniform(-1, 1, (len(on.length), len(_WEIGHTS), 2)) * _WEIGHTS[:, None]
+    start = generator.uniform(0, 2 * np.pi, (len(on.length), len(_WEIGHTS), 2))
     rounds = on.length / (_WAVE * graph.size)
     rounds = np.where(on.closed, np.maximum(1.0, np.round(rounds)), rounds)
-    part = on.along / np.maximum(on.length, 1e-9)[on.stroke]
-    turns = (rounds[on.stroke] * part)[:, None] * np.arange(len(_WEIGHTS))
-    waves = np.cos(2 * np.pi * (turns[..., None] + start[on.stroke]))
-    strayed: Array = (size[on.stroke] * waves).sum(axis=1)
-    return strayed
+    stroke = on.stroke[:count]
+    turns = 2 * np.pi * (rounds / np.maximum(on.length, 1e-9))[stroke] * on.along[:count]
+    return _waves(turns[:, None] * np.arange(len(_WEIGHTS)), (size * np.cos(start))[stroke], (size * np.sin(start))[stroke])
 
 
 def _across(graph: Layout, generator: np.random.Generator) -> Array:
     """Waves over the paper, in all directions."""
+    places = graph.curves.places[: graph.curves.from_points.shape[1]]
     heading = np.pi * (np.arange(5) + generator.uniform(0, 1, 5)) / 5
-    across, down = (graph.curves.places / (_SWELL * graph.size)).T[..., None]
-    turns = across * np.cos(heading) + down * np.sin(heading)
-    size, start = generator.uniform(-1, 1, (5, 2)) / 2, generator.uniform(0, 1, (5, 2))
-    strayed: Array = (size * np.cos(2 * np.pi * (turns[..., None] + start))).sum(axis=1)
-    return strayed
+    across, down = (2 * np.pi * places / (_SWELL * graph.size)).T[..., None]
+    size, start = generator.uniform(-1, 1, (5, 2)) / 2, generator.uniform(0, 2 * np.pi, (5, 2))
+    return _waves(across * np.cos(heading) + down * np.sin(heading), size * np.cos(start), size * np.sin(start))
+
+
+def _waves(turns: Array, even: Array, odd: Array) -> Array:
+    """The sum (n, 2) of waves at turns (n, k) in radians; their cosine and sine parts are (k, 2), or (n, k, 2)."""
+    cos, sin = np.cos(turns), np.sin(turns)
+    return np.stack([(cos * even[..., axis] + sin * odd[..., axis]).sum(axis=1) for axis in (0, 1)], axis=1)

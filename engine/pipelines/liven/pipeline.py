@@ -98,7 +98,7 @@ def moved(moving: Rig, job: Job, timing: Timing, frame: int) -> Strokes:
         points, handles = moving.pose(timing.phase(frame), strength)
     if tremble := amount * (float(params["line_boil"]) + (params["motion"] == "boil")):
         redrawn = (frame - job.shot.first) // int(params["boil_every"])
-        stray = tremble * strays(moving.graph, [job.seed % 2**64, strokes.drawing % 2**64, redrawn])[: len(points)]
+        stray = tremble * strays(moving.graph, [job.seed % 2**64, strokes.drawing % 2**64, redrawn])
         points, handles = points + stray, handles + stray[:, None]
     return strokes if points is strokes.points else replace(strokes, points=points, handles=handles)
 
