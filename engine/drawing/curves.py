@@ -118,7 +118,8 @@ def _distances(strokes: Strokes, stroke: NDArray[np.intp]) -> NDArray[np.float64
     except np.linalg.LinAlgError:
         return np.ones(len(stroke))
     device = (strokes.points / strokes.size - 0.5) * (2, -2)
-    w = 1 / (back[:, 0] * device[:, 0] + back[:, 1] * device[:, 1] + back[:, 2] * strokes.depth + back[:, 3])
+    with np.errstate(all="ignore"):
+        w = 1 / (back[:, 0] * device[:, 0] + back[:, 1] * device[:, 1] + back[:, 2] * strokes.depth + back[:, 3])
     return np.where(np.isfinite(w) & (w > 0), w, 1.0)
 
 

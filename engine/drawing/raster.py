@@ -16,7 +16,7 @@ from ..protocol import PegbarError
 from ..strokes import Strokes
 from .curves import sample, thinned
 from .frames import MAX_PIXELS
-from .outlines import Fade, fades, outlines, points
+from .outlines import Fade, fades, outlines, polygons
 
 MIN_WIDTH = 1.0
 """Pixels; a thinner line is drawn so wide, at any size, so that hairlines do not vanish. A line without any width is not drawn."""
@@ -75,13 +75,12 @@ def _paint(canvas: skia.Canvas, strokes: Strokes, size: tuple[int, int], line: N
     lines = replace(lines, widths=np.maximum(lines.widths, MIN_WIDTH))
     opacity = np.bincount(stroke, lines.opacity, len(line)) / np.maximum(np.diff(lines.offsets), 1)
     fading = drawn & (np.bincount(stroke, np.abs(lines.opacity - opacity[stroke]) > _SEEN, len(line)) > 0)
-    corners, paths, fade = points(lines.points), outlines(lines), fades(lines.kept(fading[stroke]))
+    insides, paths, fade = polygons(lines.points, lines.offsets), outlines(lines), fades(lines.kept(fading[stroke]))
     for layer, members in groupby(range(len(line)), key=strokes.layer.__getitem__):
         with _layer(canvas, strokes.layer_opacity[layer] if strokes.layer_opacity else 1.0):
             for i in members:
                 if fill[i, 3] > 0:
-                    inside = corners[lines.offsets[i] : lines.offsets[i + 1]]
-                    canvas.drawPath(skia.PathBuilder().addPolygon(inside, True).detach(), _filled(fill[i]))
+                    canvas.drawPath(skia.PathBuilder().addPolygon(insides[i], True).detach(), _filled(fill[i]))
                 if fading[i]:
                     _draw_fading(canvas, paths[i], fade[i], _filled(line[i]))
                 elif drawn[i]:
