@@ -269,6 +269,12 @@ class JobFolder:
         self._make_parent(relative)
         return relative
 
+    def held_file(self, name: str, index: int, suffix: str) -> str:
+        """The relative name of an output's index-th file once each held frame has a file of its own; its folder is made."""
+        relative = f"held/{name}/{index:04d}{suffix}"
+        self._make_parent(relative)
+        return relative
+
     def file(self, relative: str) -> Path:
         """The path of a file named in the job or an event. Raises PegbarError where it points out of the folder."""
         inner = Path(relative)

@@ -14,12 +14,20 @@ import bpy
 
 from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder
 from ..engine.spec import Kind
-from . import grease_pencil, layers, references, strips
+from . import grease_pencil, layers, planes, references, strips
 from .places import Placed, Source, Target
 
 Reader = Callable[[bpy.types.Scene, Sequence[Source], Sequence[int], JobFolder, str], Generator[float, None, tuple[InputFile, ...]]]
 Writer = Callable[[bpy.types.Scene, JobFolder, Job, Sequence[FrameWritten], Target], Generator[float, None, Placed]]
 Result = TypeVar("Result")
+
+
+def write_clip(
+    scene: bpy.types.Scene, folder: JobFolder, job: Job, frames: Sequence[FrameWritten], target: Target
+) -> Generator[float, None, Placed]:
+    """Places a clip as what the target says."""
+    return (strips if target.type == "STRIP" else planes).write(scene, folder, job, frames, target)
+
 
 READ: dict[Kind, Reader] = {
     "sketch": grease_pencil.read,
@@ -29,7 +37,7 @@ READ: dict[Kind, Reader] = {
     "clip": references.read_one,
     "reference": references.read,
 }
-WRITE: dict[Kind, Writer] = {"clip": strips.write, "strokes": layers.write}
+WRITE: dict[Kind, Writer] = {"clip": write_clip, "strokes": layers.write}
 
 __all__ = ["READ", "WRITE", "Placed", "Reader", "Source", "Target", "Writer", "finish"]
 

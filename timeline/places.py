@@ -58,6 +58,14 @@ def last_frame(frames: Iterable[int], shot: Shot) -> int:
     return max(drawn, min(drawn + shot.step - 1, shot.last))
 
 
+def held(files: dict[int, Path], last: int) -> list[Path]:
+    """One file a frame from the first frame number to `last`: its own or, where it has none, the one before."""
+    shown: list[Path] = []
+    for frame in range(min(files), last + 1):
+        shown.append(files.get(frame) or shown[-1])
+    return shown
+
+
 def sign(made: Any, folder: JobFolder, job: Job, source: str) -> None:
     """Leaves the take's id, folder and pipeline, and what it was made from, as custom properties on what was made."""
     made["pegbar_take"], made["pegbar_folder"] = job.id, str(folder.path)

@@ -12,7 +12,7 @@ import bpy
 from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder, PegbarError
 from . import render
 from .pictures import READABLE, copy
-from .places import Placed, Source, Target, existing, last_frame, sign, title
+from .places import Placed, Source, Target, existing, held, last_frame, sign, title
 from .stepping import scene_named
 from .versions import strip_range
 
@@ -63,14 +63,6 @@ def write(
         strip.transform.scale_x = strip.transform.scale_y = source.transform.scale_x * size[0] / own[0]
     sign(strip, folder, job, target.source)
     return Placed("STRIP", strip.name)
-
-
-def held(files: dict[int, Path], last: int) -> list[Path]:
-    """One file a frame from the first frame number to `last`: its own or, where it has none, the one before."""
-    shown: list[Path] = []
-    for frame in range(min(files), last + 1):
-        shown.append(files.get(frame) or shown[-1])
-    return shown
 
 
 def free_channel(editor: bpy.types.SequenceEditor, first: int, end: int, lowest: int = 1) -> int:
