@@ -112,5 +112,5 @@ def unregister() -> None:
     stop()
     if bpy.app.timers.is_registered(_sleep):
         bpy.app.timers.unregister(_sleep)
-    if hasattr(bpy.app.handlers, "exit_pre"):
+    if _on_exit in getattr(bpy.app.handlers, "exit_pre", ()):
         bpy.app.handlers.exit_pre.remove(_on_exit)

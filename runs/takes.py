@@ -190,8 +190,10 @@ def register() -> None:
 
 
 def unregister() -> None:
-    bpy.app.handlers.save_post.remove(_on_save)
-    bpy.app.handlers.load_post.remove(_on_load)
+    # Blender empties its handlers before it disables add-ons on its way out
+    if _on_save in bpy.app.handlers.save_post:
+        bpy.app.handlers.save_post.remove(_on_save)
+        bpy.app.handlers.load_post.remove(_on_load)
     if bpy.app.timers.is_registered(_slice):
         bpy.app.timers.unregister(_slice)
     _takes.clear()
