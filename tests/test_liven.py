@@ -313,6 +313,14 @@ def test_line_boil_is_redrawn_every_few_frames_and_runs_smoothly_along_a_line():
         assert np.abs(np.diff(body, axis=0)).max() < 0.8 * np.abs(body).max()
 
 
+def test_a_trembling_pupil_stays_in_its_eye():
+    strokes = drawing([circle(300, 300, 250, 60), circle(250, 250, 14, 16), circle(250, 252, 5, 8)], cyclic=(0, 1, 2))
+    for frame in moved(strokes, job_of(motion="boil", amount=3.0)):
+        away = part(frame, 2).mean(axis=0) - part(frame, 1).mean(axis=0) - [0, 2]
+        assert np.linalg.norm(away) < 4
+        assert np.abs(frame.points - strokes.points).max() > 4
+
+
 @pytest.mark.parametrize("motion", MOTIONS)
 def test_a_seed_gives_the_same_take_and_another_seed_another(motion):
     strokes = cat()

@@ -18,20 +18,21 @@ _WEIGHTS = np.array([0.3, 0.4, 0.2, 0.1])
 _JOIN = 0.05
 """Along this part of the diagonal beside a touch a line comes to stray with what it touches."""
 _SMALL = 0.12
-"""Features smaller than this part of the diagonal stray in proportion to their size."""
+"""Features smaller than this part of the diagonal have the less noise of their own the smaller they are."""
 
 
 def strays(graph: Layout, seed: Sequence[int]) -> Array:
     """How far each control point (n, 2) strays at strength 1, in pixels; the same seed draws the same lines.
 
-    Two smooth noises are mixed: one along each stroke by itself, and one over the paper that takes over where strokes touch.
+    Two smooth noises are mixed: one along each stroke by itself, and one over the paper that takes over where strokes touch and in
+    small features: a pupil stays in its eye.
     """
     generator = np.random.default_rng(seed)
     own, shared = _along(graph, generator), _across(graph, generator)
     count = len(own)
-    near = np.exp(-((graph.apart[:count] / (_JOIN * graph.size)) ** 2))[:, None]
-    modest = np.minimum(1.0, graph.extent[:count] / (_SMALL * graph.size) + 0.1)[:, None]
-    return _REACH * graph.size * modest * (own + near * (shared - own))
+    apart = 1 - np.exp(-((graph.apart[:count] / (_JOIN * graph.size)) ** 2))
+    large = np.minimum(1.0, graph.extent[:count] / (_SMALL * graph.size)) ** 2
+    return _REACH * graph.size * (shared + (apart * large)[:, None] * (own - shared))
 
 
 def _along(graph: Layout, generator: np.random.Generator) -> Array:
