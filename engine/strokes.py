@@ -107,8 +107,10 @@ class Strokes:
             "matrices": (count, 4, 4),
         }  # fmt: skip
         for name, shape in shapes.items():
-            if getattr(self, name).shape != shape:
-                raise ValueError(f"{name} is {getattr(self, name).shape}, not {shape}")
+            if (array := getattr(self, name)).shape != shape:
+                raise ValueError(f"{name} is {array.shape}, not {shape}")
+            if array.dtype.kind not in "fiub":
+                raise ValueError(f"{name} holds no numbers but {array.dtype}")
         if self.offsets[0] != 0 or self.offsets[-1] != n or (np.diff(self.offsets) < 0).any():
             raise ValueError("offsets do not run from 0 to the number of points")
         if len(self.layer_opacity) not in (0, count):
