@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="pegbar-demo-") as resources:
         module = blender_module(Path(resources))
-        for text in module.make(DEMO, [os.environ["PEGBAR_ENGINE_PYTHON"], str(ROOT / "showcase")]):
+        for text in module.make(DEMO):
             print(text, flush=True)
     return 0
 

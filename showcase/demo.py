@@ -7,13 +7,14 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
 
 from ..engine.protocol import JobFolder, takes
+from ..runs.engine import interpreter
 from ..runs.takes import shot_folder
 from ..timeline import Source, finish
 from ..timeline.grease_pencil import read_drawing
@@ -41,8 +42,8 @@ class Clock:
         return seconds
 
 
-def make(demo: Path, pictures: Sequence[str]) -> Iterator[str]:
-    """Makes the demo in a folder, which is emptied first; tells what it did. `pictures` is the command that runs a step of them."""
+def make(demo: Path) -> Iterator[str]:
+    """Makes the demo in a folder, which is emptied first; tells what it did. Raises PegbarError where there is no engine."""
     clock = Clock()
     shutil.rmtree(demo, ignore_errors=True)
     (demo / "drawings").mkdir(parents=True)
@@ -53,7 +54,7 @@ def make(demo: Path, pictures: Sequence[str]) -> Iterator[str]:
     yield f"drew {figure.name!r} in Grease Pencil: {len(SHOT)} frames, up to {most_strokes(figure)} strokes each: {clock.lap('drawing'):.1f} s"
     read_shot(scene, figure, demo / "drawings")
     yield f"read its strokes through the camera: {clock.lap('reading'):.1f} s"
-    subprocess.run([*pictures, "draw"], check=True)
+    pictures("draw")
     yield f"made line art, truth and one reference of them: {clock.lap('pictures'):.1f} s"
     place_strips(scene, demo)
     bpy.ops.wm.save_as_mainfile(filepath=str(demo / "demo.blend"))
@@ -68,11 +69,16 @@ def make(demo: Path, pictures: Sequence[str]) -> Iterator[str]:
     (demo / "summary.json").write_text(
         json.dumps({"engine_seconds": {"flat": coloured.state().seconds, "liven": livened.state().seconds}, "takes": made})
     )
-    subprocess.run([*pictures, "judge"], check=True)
+    pictures("judge")
     clock.lap("judging")
-    subprocess.run([*pictures, "show"], check=True)
+    pictures("show")
     yield f"saved demo.blend, judged the colours, made the movie and the contact sheet: {clock.laps['judging'] + clock.lap('showing'):.1f} s"
     yield from told(demo, clock)
+
+
+def pictures(step: str) -> None:
+    """Has the engine's Python do a step of the pictures."""
+    subprocess.run([str(interpreter()), str(Path(__file__).parent), step], check=True)
 
 
 def most_strokes(figure: bpy.types.Object) -> int:
@@ -100,12 +106,11 @@ def place_strips(scene: bpy.types.Scene, demo: Path) -> None:
 
 
 def liven(scene: bpy.types.Scene, portrait: bpy.types.Object) -> JobFolder:
-    """Presses Animate Drawing on the portrait, and Apply on the take."""
+    """Presses Animate Drawing on the portrait."""
     bpy.context.window.scene = scene
     scene.view_layers[0].objects.active = portrait
     scene.pegbar.length, scene.pegbar.rhythm = LENGTH, "1"
-    bpy.ops.pegbar.run(pipeline="liven")
-    return last_take(scene, portrait.name)
+    return run("liven", scene, portrait.name)
 
 
 def flat(scene: bpy.types.Scene, demo: Path) -> JobFolder:
@@ -114,13 +119,15 @@ def flat(scene: bpy.types.Scene, demo: Path) -> JobFolder:
     scene.sequence_editor.active_strip = scene.sequence_editor.strips["Line Art"]
     reference = scene.pegbar.references.add()
     reference.type, reference.name, reference.at, reference.frame = "STRIP", "Reference", motion.FIRST, motion.FIRST
-    bpy.ops.pegbar.run(pipeline="flat")
-    return last_take(scene, "Line Art")
+    return run("flat", scene, "Line Art")
 
 
-def last_take(scene: bpy.types.Scene, source: str) -> JobFolder:
-    """The newest take of a drawing or strip."""
-    return list(takes(shot_folder(scene.name, source)))[-1]
+def run(pipeline: str, scene: bpy.types.Scene, source: str) -> JobFolder:
+    """Presses the pipeline's button, then Apply on the take that it made of a drawing or strip."""
+    bpy.ops.pegbar.run(pipeline=pipeline)
+    folder = list(takes(shot_folder(scene.name, source)))[-1]
+    bpy.ops.pegbar.apply_take(folder=str(folder.path))
+    return folder
 
 
 def outputs(demo: Path, folder: JobFolder, name: str) -> list[str]:

@@ -1,6 +1,6 @@
 """How right a coloured frame is, against the fills that the drawing was made with. Knows no pipeline and no bpy."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from ..engine.strokes import Strokes
 
 Pixels = NDArray[np.uint8]
 SPECK = 12
-"""Regions of fewer pixels are not judged: nobody sees them, and `flat` gives them away by its setting Specks."""
+"""Regions of fewer pixels count as pixels alone: nobody sees them, and `flat` gives them away by its setting Specks."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class Score:
 
     pixels: int = 0
     pixels_right: int = 0
-    regions: int = 0
-    regions_right: int = 0
-    palette_violations: int = 0
     copied_right: int = 0
     """Pixels that the reference itself, laid over the frame, would have right: what comes for nothing."""
+    regions: int = 0
+    regions_right: int = 0
+    """A region is right where most of its pixels are."""
 
     def __add__(self, other: "Score") -> "Score":
-        return Score(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Score(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,8 @@ class Truth:
 
     fill: NDArray[np.int32]
     """(h, w) index of the stroke whose fill is seen; -1 where none is, or a mixture."""
-    colours: Pixels
-    """(s, 3) the colour of each stroke's fill."""
-    layers: NDArray[np.int32] = field(repr=False)
-    """(s,) the layer of each stroke."""
+    colours: NDArray[np.int32]
+    """(s,) 0xRRGGBB of each stroke's fill."""
 
 
 def truth_of(strokes: Strokes) -> Truth:
@@ -51,28 +49,31 @@ def truth_of(strokes: Strokes) -> Truth:
     seen = eight_bit(raster.coloured(replace(strokes, fill_colour=numbered), strokes.size, lines=False))
     fill = np.where((seen[..., 3] == 255) & (seen[..., 2] == 0), seen[..., 0].astype(np.int32) << 8 | seen[..., 1], 0) - 1
     fill[(fill >= len(filled)) | ~filled[np.clip(fill, 0, len(filled) - 1)]] = -1
-    return Truth(fill, eight_bit(strokes.fill_colour)[:, :3], strokes.layer)
+    return Truth(fill, packed(eight_bit(strokes.fill_colour)))
 
 
-def score(result: Pixels, truth: Truth, off_lines: NDArray[np.bool_], reference: Pixels, palette: frozenset[int]) -> Score:
-    """The score of one frame. `reference` and `result` are (h, w, 3 or 4); `palette` holds colours as 0xRRGGBB."""
-    judged = off_lines & (truth.fill >= 0)
-    colours, wanted = packed(result), packed(truth.colours)[truth.fill]
-    regions = measure.label(np.where(judged, truth.fill, -1), background=-1, connectivity=1)
-    values, index = np.unique(colours[judged], return_inverse=True)
-    votes = np.zeros((regions.max() + 1, len(values)), np.int64)
-    np.add.at(votes, (regions[judged], index), 1)
-    _, first = np.unique(regions[judged], return_index=True)
-    area, majority = votes[1:].sum(axis=1), values[votes[1:].argmax(axis=1)]
+def score(result: Pixels, reference: Pixels, truth: Truth, judged: NDArray[np.bool_]) -> Score:
+    """The score of one frame where it is judged, but for pixels that show no fill. `result` and `reference` are (h, w, 3 or 4)."""
+    judged = judged & (truth.fill >= 0)
+    regions = measure.label(np.where(judged, truth.fill, -1), background=-1, connectivity=1)[judged]
+    wanted = truth.colours[truth.fill[judged]]
+    right = packed(result)[judged] == wanted
+    area = np.bincount(regions)
+    area_right = np.bincount(regions, right)
     large = area >= SPECK
     return Score(
-        pixels=int(judged.sum()),
-        pixels_right=int((colours == wanted)[judged].sum()),
+        pixels=len(right),
+        pixels_right=int(right.sum()),
+        copied_right=int((packed(reference)[judged] == wanted).sum()),
         regions=int(large.sum()),
-        regions_right=int((majority == wanted[judged][first])[large].sum()),
-        palette_violations=int(np.count_nonzero(off_lines & ~np.isin(colours, list(palette)))),
-        copied_right=int((packed(reference) == wanted)[judged].sum()),
+        regions_right=int((area_right * 2 > area)[large].sum()),
     )
+
+
+def violations(result: Pixels, off_lines: NDArray[np.bool_], palette: NDArray[np.int32]) -> int:
+    """How many pixels off the lines have a colour that is not of the palette (sorted, 0xRRGGBB)."""
+    colours = packed(result)[off_lines]
+    return int(np.count_nonzero(palette[np.searchsorted(palette[:-1], colours)] != colours))
 
 
 def packed(pixels: Pixels) -> NDArray[np.int32]:
@@ -83,4 +84,4 @@ def packed(pixels: Pixels) -> NDArray[np.int32]:
 
 def eight_bit(image: NDArray[np.float32]) -> Pixels:
     """Floats 0..1 as bytes."""
-    return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.clip(image * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)

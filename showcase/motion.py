@@ -85,7 +85,7 @@ def twist(time: float) -> float:
 
 def yaw(time: float) -> float:
     """The head's turn: 0 looks at us, positive along the way."""
-    return keyed(time, (1, 0.46), (8, 0.5), (16, 0.44), (25, 0.5), (28, 0.56), (34, -0.06), (39, 0.03), (48, 0.0))
+    return keyed(time, (1, 0.46), (8, 0.48), (16, 0.43), (25, 0.46), (28, 0.5), (34, -0.06), (39, 0.03), (48, 0.0))
 
 
 def pitch(time: float) -> float:

@@ -16,7 +16,7 @@ from ..engine.drawing import raster
 from ..engine.drawing.frames import encode_png, read_image, write_mp4
 from ..engine.protocol import write_atomic
 from ..engine.strokes import Strokes
-from .judge import Pixels, Score, eight_bit, packed, score, truth_of
+from .judge import Pixels, Score, eight_bit, packed, score, truth_of, violations
 
 FPS = 24
 SHEET_FRAMES = (1, 9, 20, 31, 44)
@@ -43,20 +43,21 @@ def judge(demo: Path) -> None:
     summary = json.loads((demo / "summary.json").read_text())
     results = [demo / file for file in summary["takes"]["flat"]]
     reference, first = _pixels(demo / "reference.png"), _off_lines(demo / "lineart" / "0001.png")
-    palette = frozenset(np.unique(packed(reference)[first & _is_plain(reference)]).tolist())
-    whole, fox = Score(), Score()
-    for path, result in zip(sorted((demo / "drawings").glob("*.npz")), results, strict=True):
-        strokes = Strokes.load(path)
-        truth, off_lines, pixels = truth_of(strokes), _off_lines(demo / "lineart" / f"{path.stem}.png"), _pixels(result)
-        whole += score(pixels, truth, off_lines, reference, palette)
-        on_fox = np.append(truth.layers == strokes.layers.index("Fox"), False)[truth.fill]
-        fox += score(pixels, truth, off_lines & on_fox, reference, palette)
+    palette = np.unique(packed(reference)[first & _is_plain(reference)])
+    whole, fox, off_palette = Score(), Score(), 0
+    for path, file in zip(sorted((demo / "drawings").glob("*.npz")), results, strict=True):
+        strokes, result, off_lines = Strokes.load(path), _pixels(file), _off_lines(demo / "lineart" / f"{path.stem}.png")
+        truth = truth_of(strokes)
+        of_fox = (strokes.layer == strokes.layers.index("Fox"))[truth.fill]
+        whole += score(result, reference, truth, off_lines)
+        fox += score(result, reference, truth, off_lines & of_fox)
+        off_palette += violations(result, off_lines, palette)
     figures = {
         "frames": len(results),
         "seconds_per_frame": summary["engine_seconds"]["flat"] / len(results),
         "pixels_right": whole.pixels_right / whole.pixels,
         "regions_right": whole.regions_right / whole.regions,
-        "palette_violations": whole.palette_violations,
+        "palette_violations": off_palette,
         "regions": whole.regions,
         "fox_pixels_right": fox.pixels_right / fox.pixels,
         "fox_regions_right": fox.regions_right / fox.regions,
@@ -64,7 +65,10 @@ def judge(demo: Path) -> None:
         "reference_copied_fox_pixels_right": fox.copied_right / fox.pixels,
     }
     rounded = {name: round(value, 5) if isinstance(value, float) else value for name, value in figures.items()}
-    write_atomic(demo / "summary.json", json.dumps({**rounded, **summary}, indent=1).encode())
+    write_atomic(
+        demo / "summary.json",
+        json.dumps({**rounded, "engine_seconds": summary["engine_seconds"], "takes": summary["takes"]}, indent=1).encode(),
+    )
 
 
 def show(demo: Path) -> None:

@@ -1,4 +1,4 @@
-"""The place: sky, hills, a cottage, a tree, a fence and a path, as shapes on layers at their distances. Knows no bpy.
+"""The place: sky, hills, a cottage, a tree and a path, as shapes on layers at their distances. Knows no bpy.
 
 Every layer is drawn as it looks on the fox's own plane from where the camera starts; `shot.py` moves it to its distance.
 """
@@ -10,10 +10,10 @@ from .shapes import Shape, cut, line, oval, plain, puffs, soft
 FAR, THIN = 0.012, 0.009
 """Widths of outlines in metres: the background's lines are thinner than the fox's."""
 PALETTE = {
-    "Sky": "#a9dde0", "Haze": "#dcf1e4", "Sun": "#ffd166", "Sun Ring": "#ffe4a3", "Cloud": "#fffaf0", "Hill Far": "#9ccbb0",
-    "Hill": "#76b386", "Field": "#93c46b", "Path": "#e3c88f", "Bank": "#b98f5c", "Wall": "#f3ddb3", "Roof": "#c8553d", "Roof Side": "#a6412e",
+    "Sky": "#a9dde0", "Sun": "#ffd166", "Sun Ring": "#ffe4a3", "Cloud": "#fffaf0", "Hill Far": "#9ccbb0",
+    "Hill": "#76b386", "Field": "#93c46b", "Path": "#e3c88f", "Wall": "#f3ddb3", "Roof": "#c8553d", "Roof Side": "#a6412e",
     "Door": "#7a4e2d", "Window": "#fff0a8", "Chimney": "#b58463", "Trunk": "#87583a", "Crown": "#4d985a", "Crown Light": "#6db866",
-    "Apple": "#d8403a", "Fence": "#f4efe0", "Post": "#8a6a4a", "Box": "#4f7cac", "Box Front": "#7fa6cf", "Flag": "#d94f45", "Grass": "#5fa04e",
+    "Apple": "#d8403a", "Post": "#8a6a4a", "Box": "#4f7cac", "Box Front": "#7fa6cf", "Flag": "#d94f45", "Grass": "#5fa04e",
     "Petal": "#f7a6c1", "Heart": "#ffd54f",
 }  # fmt: skip
 
@@ -24,27 +24,19 @@ def layers() -> dict[str, tuple[float, list[Shape]]]:
         "Sky": (40.0, sky()),
         "Hills": (18.0, hills()),
         "Village": (6.0, [*cottage(), *tree()]),
-        "Ground": (0.0, [*ground(), *fence(), *letter_box()]),
+        "Ground": (0.0, [*ground(), *letter_box()]),
     }
 
 
 def meadow() -> tuple[float, list[Shape]]:
     """What grows before the fox: distance and shapes."""
-    return -1.2, [
-        *tussock(-1.35, 0.9),
-        *flower(-1.62, 0.3),
-        *tussock(0.8, 0.75),
-        *flower(1.1, 0.27),
-        *tussock(2.2, 1.0),
-        *flower(2.55, 0.3),
-    ]
+    return -1.2, [*tussock(-1.5, 0.85), *flower(-1.95, 0.34), *tussock(1.5, 0.8), *flower(1.9, 0.36)]
 
 
 def sky() -> list[Shape]:
     wide = [(-6, -1), (6, -1), (6, 5), (-6, 5)]
-    haze = [(-6, -1), (6, -1), (6, 1.25), (4, 1.42), (2.2, 1.3), (0.6, 1.5), (-1, 1.33), (-2.6, 1.5), (-4, 1.32), (-6, 1.45)]
     clouds = [cloud((-0.55, 2.14), 0.58), cloud((1.75, 2.28), 0.44), cloud((-2.85, 1.85), 0.5)]
-    return [plain("Sky", wide, FAR), cut("Haze", haze, FAR, [0, 1, 2, 9]), soft("Sun Ring", oval((-1.75, 2.2), (0.36, 0.36), 14), FAR),
+    return [plain("Sky", wide, FAR), soft("Sun Ring", oval((-1.75, 2.2), (0.36, 0.36), 14), FAR),
             soft("Sun", oval((-1.75, 2.2), (0.25, 0.25), 12), FAR), *clouds]  # fmt: skip
 
 
@@ -68,12 +60,9 @@ def cottage() -> list[Shape]:
     gable = [(x - 0.72, 1.05), (x - 0.42, 1.62), (x + 0.56, 1.62), (x + 0.84, 1.05)]
     edge = [(x - 0.74, 1.05), (x + 0.86, 1.05), (x + 0.86, 1.12), (x - 0.74, 1.12)]
     door = [(x - 0.1, 0.4), (x - 0.1, 0.82), (x - 0.03, 0.9), (x + 0.07, 0.93), (x + 0.17, 0.9), (x + 0.24, 0.82), (x + 0.24, 0.4)]
-    panes = []
-    for centre in (x - 0.33, x + 0.45):
-        for dx in (-0.115, 0.0):
-            panes.append(
-                plain("Window", [(centre + dx, 0.66), (centre + dx + 0.115, 0.66), (centre + dx + 0.115, 0.92), (centre + dx, 0.92)], THIN)
-            )
+    panes = [
+        plain("Window", [(left, 0.66), (left + 0.23, 0.66), (left + 0.23, 0.92), (left, 0.92)], THIN) for left in (x - 0.445, x + 0.335)
+    ]
     tiles = [
         line([(x + dx, 1.3 + dz), (x + dx + 0.16, 1.29 + dz)], THIN)
         for dx, dz in ((-0.4, 0), (0.1, 0.12), (0.4, -0.08), (-0.15, -0.06), (-0.2, 0.2))
@@ -83,19 +72,18 @@ def cottage() -> list[Shape]:
 
 
 def tree() -> list[Shape]:
-    x = -2.15
+    x = -2.42
     trunk = [(x - 0.16, 0.35), (x - 0.09, 0.7), (x - 0.1, 1.1), (x + 0.1, 1.1), (x + 0.09, 0.7), (x + 0.2, 0.35)]
     crown, valleys = puffs((x, 1.55), (0.72, 0.56), 8, turn=0.2)
     light, inner = puffs((x - 0.16, 1.72), (0.36, 0.22), 6, turn=0.5)
-    apples = [soft("Apple", oval((x + dx, z), (0.055, 0.055), 8), THIN) for dx, z in ((0.42, 1.5), (-0.05, 1.28), (-0.5, 1.28), (0.3, 1.8))]
+    apples = [soft("Apple", oval((x + dx, z), (0.055, 0.055), 8), THIN) for dx, z in ((0.42, 1.5), (-0.05, 1.28), (0.3, 1.82))]
     return [cut("Trunk", trunk, FAR, [0, 5]), cut("Crown", crown, FAR, valleys, 1.1),
             cut("Crown Light", light, THIN, inner, 1.1), *apples]  # fmt: skip
 
 
 def ground() -> list[Shape]:
     field = [(-6, -1), (6, -1), (6, 0.42), (3, 0.46), (0.5, 0.4), (-2, 0.47), (-6, 0.4)]
-    path = [(-6, -0.14), (6, -0.14), (6, 0.14), (3.5, 0.16), (1, 0.13), (-1.5, 0.16), (-6, 0.13)]
-    bank = [(-6, -0.22), (6, -0.22), (6, -0.14), (-6, -0.14)]
+    path = [(-6, -1), (6, -1), (6, 0.14), (3.5, 0.16), (1, 0.13), (-1.5, 0.16), (-6, 0.13)]
     stones = [
         line([(x, z), (x + 0.06, z + 0.012), (x + 0.13, z)], THIN)
         for x, z in ((-1.7, 0.03), (-0.5, -0.06), (0.5, 0.05), (1.5, -0.07), (2.3, 0.02))
@@ -104,14 +92,7 @@ def ground() -> list[Shape]:
         line([(x, z), (x + 0.02, z + 0.07)], THIN)
         for x, z in ((-2.2, 0.24), (-0.9, 0.28), (-0.84, 0.27), (0.3, 0.23), (1.1, 0.29), (2.4, 0.24))
     ]
-    return [cut("Field", field, FAR, [0, 1, 2, 6]), cut("Path", path, FAR, [0, 1, 2, 6]), plain("Bank", bank, FAR), *stones, *blades]
-
-
-def fence() -> list[Shape]:
-    parts = [plain("Fence", [(-4, z), (-0.35, z - 0.02), (-0.35, z + 0.05), (-4, z + 0.07)], FAR) for z in (0.36, 0.56)]
-    for x in np.arange(-3.6, -0.3, 0.42):
-        parts.append(plain("Fence", [(x, 0.2), (x + 0.11, 0.2), (x + 0.11, 0.7), (x + 0.055, 0.77), (x, 0.7)], FAR))
-    return parts
+    return [cut("Field", field, FAR, [0, 1, 2, 6]), cut("Path", path, FAR, [0, 1, 2, 6]), *stones, *blades]
 
 
 def letter_box() -> list[Shape]:
@@ -143,12 +124,6 @@ def tussock(x: float, size: float) -> list[Shape]:
 
 def flower(x: float, height: float) -> list[Shape]:
     centre = np.array((x, -0.3 + height))
-    petals = [
-        soft("Petal", oval(centre + 0.05 * np.array((np.cos(a), np.sin(a))), (0.045, 0.03), 8, a), THIN)
-        for a in np.arange(5) * 2 * np.pi / 5 + 0.3
-    ]
-    return [
-        line([(x, -0.45), (x + 0.015, -0.38 + height / 2), centre], FAR * 1.6, taper=0.2),
-        *petals,
-        soft("Heart", oval(centre, (0.032, 0.032), 8), THIN),
-    ]
+    petals, valleys = puffs(centre, (0.085, 0.085), 5, 0.22, 0.3)
+    stalk = line([(x, -0.45), (x + 0.015, -0.38 + height / 2), centre], FAR * 1.6, taper=0.2)
+    return [stalk, cut("Petal", petals, THIN, valleys, 1.1), soft("Heart", oval(centre, (0.032, 0.032), 8), THIN)]
