@@ -82,7 +82,10 @@ class PEGBAR_PG_scene(bpy.types.PropertyGroup):
         description="Which layers of the drawing are read",
     )
     length: bpy.props.IntProperty(
-        name="Length", description="Frames of the result, from the current one on", default=24, min=1, soft_max=240
+        name="Length",
+        description="Frames of the result, from the current one on; 0: until the next drawing, or 24 where there is none",
+        min=0,
+        soft_max=240,
     )
     rhythm: bpy.props.EnumProperty(
         name="Drawn",

@@ -13,7 +13,7 @@ from ..engine.spec import Input, Value, complete
 from ..settings import PEGBAR_PG_scene, values_of
 from ..timeline import Source, Target
 from ..timeline.grease_pencil import shown_layers
-from ..timeline.versions import strip_range
+from ..timeline.shot import of_drawing, of_scene, of_strip
 from . import takes
 
 SEEDS = 2**31
@@ -133,13 +133,11 @@ def _drawing(context: bpy.types.Context, settings: PEGBAR_PG_scene, main: Input)
 
 
 def _shot(scene: bpy.types.Scene, settings: PEGBAR_PG_scene, source: Source, main: Input) -> Shot:
-    fps = scene.render.fps / scene.render.fps_base
     if source.type == "STRIP":
-        first, end = strip_range(scene.sequence_editor.strips_all[source.name])
-        return Shot(scene.name, first, end - 1, fps)
+        return of_strip(scene, source.name)
     if main.kind == "sketch":
-        return Shot(scene.name, scene.frame_current, scene.frame_current + settings.length - 1, fps, int(settings.rhythm))
-    return Shot(scene.name, scene.frame_start, scene.frame_end, fps)
+        return of_drawing(scene, source, settings.length, int(settings.rhythm))
+    return of_scene(scene)
 
 
 def _frames(settings: PEGBAR_PG_scene, main: Input, shot: Shot, scene: bpy.types.Scene) -> tuple[int, ...]:

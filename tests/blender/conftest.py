@@ -1,4 +1,4 @@
-"""Loads the repository as the installed extension `bl_ext.user_default.pegbar`; every test starts in an empty file.
+"""Loads the repository as the installed extension `bl_ext.user_default.pegbar`, enabled; every test starts in an empty file.
 
 Tests import it as `pegbar`, like the engine's tests: both names lead to the same modules, never to a second copy.
 """
@@ -34,7 +34,9 @@ class OneCopy(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def load():
-    """The root package under both names."""
+    """The root package under both names; loaded once, also where a script imports this file anew."""
+    if PACKAGE in sys.modules:
+        return sys.modules[PACKAGE]
     for parent in ("bl_ext", "bl_ext.user_default"):
         if parent not in sys.modules:
             sys.modules[parent] = types.ModuleType(parent)
@@ -51,9 +53,9 @@ pegbar = load()
 JobFolder = importlib.import_module("pegbar.engine.protocol").JobFolder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def registered():
-    """The extension, enabled as Blender does it: for tests of operators, panels, settings and preferences."""
+    """The extension, enabled as Blender does it."""
     bpy.context.preferences.addons.new().module = PACKAGE
     pegbar.register()
     yield pegbar
