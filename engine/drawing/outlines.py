@@ -120,8 +120,8 @@ def polygons(corners: Array, offsets: NDArray[np.intp]) -> list[list[skia.Point]
 
 
 def _round(centres: Array, radii: Array) -> list[list[skia.Point]]:
-    """Discs as polygons of their area; Skia's own circles are off by a third of a pixel."""
-    sides = np.ceil(np.pi / np.arccos(1 - np.minimum(TOLERANCE / radii, 0.25))).astype(np.intp)
+    """Discs as polygons of their area, of 5 to 500 sides; Skia's own circles are off by a third of a pixel."""
+    sides = np.ceil(np.pi / np.arccos(1 - np.clip(TOLERANCE / radii, 2e-5, 0.25))).astype(np.intp)
     offsets = np.concatenate([[0], np.cumsum(sides)])
     disc = np.repeat(np.arange(len(sides)), sides)
     step = 2 * np.pi / sides
