@@ -54,8 +54,12 @@ def known(attribute: bpy.types.Attribute) -> bool:
     return attribute.data_type in _LAYOUT
 
 
+def as_stored(data_type: str, array: NDArray[Any]) -> NDArray[Any]:
+    """The values as Blender keeps them, so that setting them copies memory and no more."""
+    return np.ascontiguousarray(array, _LAYOUT[data_type][1])
+
+
 def write(drawing: bpy.types.GreasePencilDrawing, name: str, data_type: str, domain: str, array: NDArray[Any]) -> None:
     """Sets an attribute's values, making it where it is absent (a second `new` of a name would make `position.001`)."""
     attribute = drawing.attributes.get(name) or drawing.attributes.new(name, data_type, domain)
-    key, kind, _ = _LAYOUT[data_type]
-    attribute.data.foreach_set(key, np.ascontiguousarray(array, kind).reshape(-1))
+    attribute.data.foreach_set(_LAYOUT[data_type][0], as_stored(data_type, array).reshape(-1))

@@ -88,32 +88,53 @@ def carried(now: Strokes, was: Strokes | None, source: Drawing | None, layer: st
     was = on_layer(was, layer)
     mine, read = _unchanged(now, was, source)
     to, at, of = _points(now.offsets, mine), _points(was.offsets, read), _points(source.offsets, was.source[read])
-    before = _made(was, measure)
-    names = [name for name in {**made.attributes, **source.attributes} if name in source.attributes or name in _USUAL]
+    move = _Move(now, was, made, _made(was, measure), to, at, measure.radius_offset)
     found: dict[str, Attribute] = {}
-    for name in names:
+    for name in {**made.attributes, **source.attributes}:
         new = made.attributes.get(name) or _blank(source.attributes[name], made.offsets)
         values, old = new.values.copy(), source.values(name)
         if name == "fill_id":
             values[values != 0] += old.max(initial=0)
         if new.domain == "CURVE":
             values[mine] = old[was.source[read]]
-        elif name in ("position", "handle_left", "handle_right"):
-            change = new.values[to] - before.values(name)[at]
-            still = (now.points[to] == was.points[at]).all(axis=1) & (now.depth[to] == was.depth[at])
-            if name != "position":
-                side = 0 if name == "handle_left" else 1
-                still &= (now.handles[to, side] == was.handles[at, side]).all(axis=1)
-            values[to] = np.where(still[:, None], old[of], old[of] + change)
-        elif name == "radius":
-            ratio = np.divide(now.widths[to], was.widths[at], out=np.ones(len(to), np.float32), where=was.widths[at] > 0)
-            values[to] = np.where(ratio == 1, old[of], (old[of] + measure.radius_offset) * ratio - measure.radius_offset)
-        elif name == "opacity":
-            values[to] = np.where(now.opacity[to] == was.opacity[at], old[of], now.opacity[to])
         else:
-            values[to] = old[of]
-        found[name] = replace(new, values=values)
-    return Drawing(made.offsets, {name: a for name, a in found.items() if name in source.attributes or not _is_default(name, a.values)})
+            values[to] = move.of(name, old[of])
+        if name in source.attributes or not _is_default(name, values):
+            found[name] = replace(new, values=attributes.as_stored(new.data_type, values))
+    return Drawing(made.offsets, found)
+
+
+@dataclass(frozen=True)
+class _Move:
+    """What a take did to the points that are the source's: points `to` of `now` were points `at` of `was`."""
+
+    now: Strokes
+    was: Strokes
+    made: Drawing
+    before: Drawing
+    to: Values
+    at: Values
+    radius_offset: float
+
+    def of(self, name: str, old: Values) -> Values:
+        """The values of an attribute of these points, `old` being the source's: where nothing changed they are the same to the bit."""
+        now, was, to, at = self.now, self.was, self.to, self.at
+        if name in ("position", "handle_left", "handle_right"):
+            change = self.made.values(name)[to] - self.before.values(name)[at]
+            return np.where(self._is_still(name)[:, None], old, old + change)
+        if name == "radius":
+            ratio = np.divide(now.widths[to], was.widths[at], out=np.ones(len(to), np.float32), where=was.widths[at] > 0)
+            return np.where(ratio == 1, old, (old + self.radius_offset) * ratio - self.radius_offset)
+        if name == "opacity":
+            return np.where(now.opacity[to] == was.opacity[at], old, now.opacity[to])
+        return old
+
+    def _is_still(self, name: str) -> Values:
+        still = (self.now.points[self.to] == self.was.points[self.at]).all(axis=1) & (self.now.depth[self.to] == self.was.depth[self.at])
+        if name == "position":
+            return still
+        side = int(name == "handle_right")
+        return still & (self.now.handles[self.to, side] == self.was.handles[self.at, side]).all(axis=1)
 
 
 def on_layer(strokes: Strokes, layer: str) -> Strokes:

@@ -9,11 +9,11 @@ from collections.abc import Generator, Iterator, Sequence
 import bpy
 import numpy as np
 
-from ..engine.protocol import InputFile, JobFolder, PegbarError, write_atomic
+from ..engine.protocol import InputFile, JobFolder, PegbarError
 from ..engine.strokes import BEZIER, Strokes
 from .colours import Paints, paints_of, stroke_colours
 from .curves import cut, read_curves
-from .places import Source
+from .places import Source, write_input
 from .projection import Array, View, as_array, camera_view, fitted_view, in_front, mean_scale, render_size
 from .stepping import at_frames, scene_named
 
@@ -39,7 +39,7 @@ def read(
         data = strokes.to_bytes()
         if data != last:
             written += 1
-            write_atomic(folder.file(folder.input_file(name, written, ".npz")), data)
+            write_input(folder.file(folder.input_file(name, written, ".npz")), data)
             last = data
         files.append(InputFile(frame, folder.input_file(name, written, ".npz")))
 

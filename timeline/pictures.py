@@ -9,9 +9,9 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.protocol import InputFile, JobFolder, PegbarError, write_atomic
+from ..engine.protocol import InputFile, JobFolder, PegbarError
 from .colours import encoded
-from .places import Source
+from .places import Source, write_input
 
 READABLE = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 """The kinds of file that the engine reads."""
@@ -33,12 +33,12 @@ def read_image(
     is_file = image.source in ("FILE", "SEQUENCE") and not image.is_dirty
     if is_file and image.packed_file and path.suffix.lower() in READABLE:
         file = folder.input_file(name, 1, path.suffix.lower())
-        write_atomic(folder.file(file), image.packed_file.data)
+        write_input(folder.file(file), image.packed_file.data)
     elif is_file and not image.packed_file:
         return (yield from read_file(scene, [Source("FILE", str(path))], frames, folder, name))
     else:
         file = folder.input_file(name, 1, ".png")
-        write_atomic(folder.file(file), (yield from _png(_pixels(image))))
+        write_input(folder.file(file), (yield from _png(_pixels(image))))
     return tuple(InputFile(frame, file) for frame in frames)
 
 
@@ -53,17 +53,17 @@ def read_file(
         yield 1.0
     else:
         file = folder.input_file(name, 1, ".png")
-        write_atomic(folder.file(file), (yield from _png(_loaded(path))))
+        write_input(folder.file(file), (yield from _png(_loaded(path))))
     return tuple(InputFile(frame, file) for frame in frames)
 
 
 def copy(path: Path, to: Path) -> None:
-    """Copies a picture into the take, whole or not at all. Raises PegbarError that says which side refused."""
+    """Copies a picture into the take. Raises PegbarError that says which side refused."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise PegbarError(f"{path} cannot be read ({error.strerror or error}): put it back or choose another picture") from error
-    write_atomic(to, data)
+    write_input(to, data)
 
 
 def _loaded(path: Path) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, Shot
+from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, Shot, refused
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,15 @@ class Placed:
     type: Literal["STRIP", "OBJECT"]
     name: str
     layers: tuple[str, ...] = ()
+
+
+def write_input(path: Path, data: bytes) -> None:
+    """Writes a file of an input. Nothing names it before the request is written, so that it need not be whole at once, and waiting for
+    the disk (fsync) would hold up Blender's window. Raises PegbarError."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise refused(path.parent, error) from error
 
 
 def title(source: str, folder: JobFolder, frames: Sequence[FrameWritten]) -> str:

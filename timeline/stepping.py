@@ -8,7 +8,7 @@ import bpy
 
 from ..engine.protocol import PegbarError
 
-SLICE_S = 0.03
+SLICE_S = 0.02
 """How long a piece of work goes on before it yields; a frame that takes longer is a piece of its own."""
 
 
