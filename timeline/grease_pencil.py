@@ -59,7 +59,7 @@ def shared_view(scene: bpy.types.Scene, source: Source, frames: Sequence[int]) -
     size, matrices, extremes = render_size(scene), [], []
 
     def visit(depsgraph: bpy.types.Depsgraph, frame: int) -> None:
-        evaluated = object_of(source).evaluated_get(depsgraph)
+        evaluated = evaluated_of(source, depsgraph)
         matrices.append(as_array(evaluated.matrix_world))
         for layer in shown_layers(evaluated, Source("OBJECT", source.name)):
             if (key := layer.get_frame_at(frame)) and len(points := read_curves(key.drawing).position):
@@ -75,7 +75,7 @@ def shared_view(scene: bpy.types.Scene, source: Source, frames: Sequence[int]) -
 
 def read_drawing(source: Source, depsgraph: bpy.types.Depsgraph, frame: int, view: View | None = None) -> Strokes:
     """The object's drawing as evaluated, the depsgraph being at `frame`, through `view` or the scene's camera."""
-    evaluated = object_of(source).evaluated_get(depsgraph)
+    evaluated = evaluated_of(source, depsgraph)
     view = view or camera_view(depsgraph.scene, depsgraph)
     layers = list(shown_layers(evaluated, source))
     # `layer.current_frame()` goes by the context's scene, which need not be the one that is read
@@ -100,6 +100,14 @@ def object_of(source: Source) -> bpy.types.Object:
     if found.type != "GREASEPENCIL":
         raise PegbarError(f"{source.name!r} is no Grease Pencil drawing: choose one")
     return found
+
+
+def evaluated_of(source: Source, depsgraph: bpy.types.Depsgraph) -> bpy.types.Object:
+    """The source's object as evaluated. Raises PegbarError where it is hidden, which leaves it without modifiers and out of date."""
+    found = object_of(source)
+    if not found.visible_get(view_layer=depsgraph.view_layer):
+        raise PegbarError(f"The drawing {source.name!r} is hidden: show it while it is read")
+    return found.evaluated_get(depsgraph)
 
 
 def shown_layers(found: bpy.types.Object, source: Source) -> Iterator[bpy.types.GreasePencilLayer]:

@@ -280,6 +280,25 @@ def test_an_empty_drawing_before_a_camera_says_so(scene, camera, draw, read):
         read(1, 9)
 
 
+def hidden_by_the_eye(hero):
+    hero.hide_set(True)
+
+
+def hidden_by_the_monitor(hero):
+    hero.hide_viewport = True
+
+
+def in_no_collection(hero):
+    hero.users_collection[0].objects.unlink(hero)
+
+
+@pytest.mark.parametrize("change", [hidden_by_the_eye, hidden_by_the_monitor, in_no_collection])
+def test_a_hidden_drawing_says_so(scene, camera, draw, read, change):
+    change(draw([LINE]))
+    with pytest.raises(PegbarError, match="'Hero' is hidden"):
+        read(1)
+
+
 def test_a_blank_key_among_others_is_a_blank_drawing(scene, camera, draw, read):
     draw([LINE])
     draw([], frame=3)
