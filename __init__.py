@@ -2,14 +2,21 @@
 
 
 def register() -> None:
+    import atexit
+
     from . import operators, panels, preferences, runs, settings
 
+    # a script ends Blender without unregistering: the worker is to end, and the bpy package of 4.5 hangs over what it then finds
+    atexit.register(unregister)
     for module in (preferences, settings, runs, operators, panels):
         module.register()
 
 
 def unregister() -> None:
+    import atexit
+
     from . import operators, panels, preferences, runs, settings
 
+    atexit.unregister(unregister)
     for module in (panels, operators, runs, settings, preferences):
         module.unregister()

@@ -36,7 +36,7 @@ def push_undo(message: str) -> None:
 
 def is_placed(take: Take) -> bool:
     """Whether something of the take is in the open file."""
-    return bool(strips_of(take)) or bool(_layers(take))
+    return bool(strips_of(take)) or bool(_object(take))
 
 
 def show(take: Take) -> None:
@@ -46,13 +46,21 @@ def show(take: Take) -> None:
         for strip in editor.strips_all:
             if strip.name == take.source or _is_of_source(strip, take):
                 strip.mute = strip not in own
-    if names := _layers(take):
-        found = bpy.data.objects[take.source]
-        source = sources_of(take.job)[pipeline(take.job.pipeline).inputs[0].name][0]
-        hidden = [layer for layer in shown_layers(found, source) if layer.name not in names]
-        made = {name for entry in found.data[TAKES].values() for name in entry["layers"]}
-        for layer in [*hidden, *(layer for layer in found.data.layers if layer.name in made)]:
-            layer.hide = layer.name not in names
+    found, source = _object(take), bpy.data.objects.get(take.source)
+    if found is not None and found == source:
+        _show_layers(found, take)
+    elif found is not None and source is not None:  # a take of an object with modifiers lies on an object of its own
+        source.hide_set(True)
+        found.hide_set(False)
+
+
+def _show_layers(found: bpy.types.Object, take: Take) -> None:
+    own = set(found.data[TAKES][take.job.id]["layers"])
+    made = {name for entry in found.data[TAKES].values() for name in entry["layers"]}
+    read = {layer.name for layer in shown_layers(found, sources_of(take.job)[pipeline(take.job.pipeline).inputs[0].name][0])}
+    for layer in found.data.layers:
+        if layer.name in made | read:
+            layer.hide = layer.name not in own
 
 
 def _scene(job: Job) -> bpy.types.Scene:
@@ -85,8 +93,7 @@ def _is_of_source(strip: bpy.types.Strip, take: Take) -> bool:
     return other is not None and other.source == take.source and other.job.pipeline == take.job.pipeline
 
 
-def _layers(take: Take) -> list[str]:
-    found = bpy.data.objects.get(take.source)
-    if found is None or found.type != "GREASEPENCIL" or take.job.id not in found.data.get(TAKES, {}):
-        return []
-    return [name for name in found.data[TAKES][take.job.id]["layers"] if name in found.data.layers]
+def _object(take: Take) -> bpy.types.Object | None:
+    """The object on which the take's layers are."""
+    drawings = (found for found in bpy.data.objects if found.type == "GREASEPENCIL")
+    return next((found for found in drawings if take.job.id in found.data.get(TAKES, {})), None)
