@@ -52,7 +52,7 @@ def is_centred(scene: bpy.types.Scene, strip: bpy.types.Strip) -> bool:
         place is not None
         and strip.parent_meta() is None
         and abs(place.scale_x - place.scale_y) < 1e-4 * abs(place.scale_x)
-        and (place.offset_x, place.offset_y, place.rotation) == (0.0, 0.0, 0.0)
+        and (place.offset_x, place.offset_y, place.rotation, *place.origin) == (0.0, 0.0, 0.0, 0.5, 0.5)
         and not _is_animated(scene, strip)
     )
 

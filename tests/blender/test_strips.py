@@ -114,6 +114,11 @@ def moved(strip):
     strip.transform.offset_x = 4
 
 
+def scaled_about_a_corner(strip):
+    strip.transform.origin = (0, 0)
+    strip.transform.scale_x = strip.transform.scale_y = 0.5
+
+
 def cropped(strip):
     strip.crop.min_x = 4
 
@@ -133,7 +138,7 @@ def animated(strip):
 CRASHES_5_0 = pytest.mark.skipif(bpy.app.version[:2] == (5, 0), reason="modifiers.new() ends Blender 5.0.1 where there is no window")
 
 
-@pytest.mark.parametrize("change", [moved, cropped, pytest.param(modified, marks=CRASHES_5_0), faded, animated])
+@pytest.mark.parametrize("change", [moved, scaled_about_a_corner, cropped, pytest.param(modified, marks=CRASHES_5_0), faded, animated])
 def test_a_changed_strip_is_rendered(scene, numbered, take, steps, tmp_path, change):
     change(numbered)
     (file,) = read_frames(scene, steps, take, "line art", (21,))
@@ -177,6 +182,26 @@ def test_strips_without_files_are_rendered_alone(scene, numbered, take, steps, p
     colour.blend_alpha = 0.5
     (file,) = read_frames(scene, steps, take, "blue", (23,))
     assert (pixels(take.file(file.file)) == (0, 0, 255, 255)).all()
+
+
+def test_a_movie_is_read_at_its_own_size_frame_by_frame(scene, numbered, take, steps, pixels, tmp_path):
+    render, image = scene.render, scene.render.image_settings
+    render.resolution_x, render.resolution_y = 64, 32
+    scene.frame_start, scene.frame_end, scene.view_settings.view_transform = 21, 32, "Standard"
+    if hasattr(image, "media_type"):
+        image.media_type = "VIDEO"
+    image.file_format = "FFMPEG"
+    render.ffmpeg.format, render.ffmpeg.codec, render.ffmpeg.gopsize = "MKV", "FFV1", 1
+    render.filepath = str(tmp_path / "movie.mkv")
+    bpy.ops.render.render(animation=True)
+    scene.sequence_editor.strips.remove(numbered)
+    movie = scene.sequence_editor.strips.new_movie("movie", str(tmp_path / "movie.mkv"), 1, 101)
+    movie.frame_offset_start = 3
+    render.resolution_x, render.resolution_y = 320, 180
+    files = read_frames(scene, steps, take, "movie", (104, 108, 112))
+    seen = [pixels(take.file(file.file)) for file in files]
+    assert [round(image[16, 32, 0] / 10) for image in seen] == [4, 8, 12]
+    assert seen[0].shape == (32, 64, 4)
 
 
 def test_an_effect_shows_its_input_though_that_is_muted(scene, numbered, take, steps, pixels):
