@@ -39,6 +39,11 @@ help: ## this list
 BLENDER_4 := .venv/blender-4.5/.ready .venv/blender-5.0/.ready
 BLENDER := $(BLENDER_4) $(if $(PYTHON313),.venv/blender-5.2/.ready)
 
+BLENDER_CLI = .venv/blender-4.5/lib/python3.11/site-packages/bpy/4.5/scripts/addons_core/bl_pkg/cli/blender_ext.py
+
+demo: .venv/.libraries ## an animated character through both routes, without a window: look into demo/
+	@.venv/blender-4.5/bin/python showcase
+
 test: .venv/.libraries $(BLENDER) ## every test that needs no GPU, no network and no window
 	@$(ENGINE) tests/suites.py engine blender-4.5 blender-5.0 blender-5.2
 
@@ -53,6 +58,14 @@ check: .venv/engine/.ready ## format, lint, types, import floors
 	@$(ENGINE) -m ruff check .
 	@$(ENGINE) -m mypy
 	@$(ENGINE) -m pytest -q tests/test_floors.py
+
+test-gui: .venv/.libraries build ## what a user does, in a real Blender 5.2 window (root, Debian's debootstrap; first run: 3 minutes)
+	@$(ENGINE) tests/gui/run.py
+
+build: .venv/blender-4.5/.ready ## dist/pegbar-<version>.zip, checked by Blender's own validator
+	@rm -rf dist && mkdir -p dist
+	@$(ENGINE) $(BLENDER_CLI) build --source-dir . --output-dir dist
+	@$(ENGINE) $(BLENDER_CLI) validate dist/*.zip
 
 bench: .venv/engine/.ready ## the benchmarks' tables
 	@for file in benchmarks/*.py; do echo "== $$file"; $(ENGINE) $$file || exit 1; done
