@@ -102,7 +102,7 @@ def _parts(depth: NDArray[np.float64], first: int, end: int, cyclic: bool) -> li
         start = int(np.argmax(depth[first:end] < 0))
         order = order[start:] + order[: start + 1]
     parts: list[list[tuple[int, int, float]]] = [[]]
-    for a, b in pairwise([*order, order[-1]]):
+    for a, b in pairwise([*order, order[-1]]):  # each point with the next, the last with itself
         if depth[a] >= 0:
             parts[-1].append((a, a, 0.0))
         if (depth[a] >= 0) != (depth[b] >= 0):

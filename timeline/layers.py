@@ -150,7 +150,7 @@ def _layer_above(found: bpy.types.Object, layer: bpy.types.GreasePencilLayer, na
 
 
 def _copy(found: bpy.types.Object, source: Source, name: str) -> bpy.types.Object:
-    """An object beside another, alike but for modifiers, with the source's layers alone, empty. What its modifiers showed is theirs no more."""
+    """An object beside another, alike but without modifiers, which has the source's layers alone, empty."""
     made = found.copy()
     made.name, made.data = name, found.data.copy()
     made.modifiers.clear()
@@ -158,7 +158,7 @@ def _copy(found: bpy.types.Object, source: Source, name: str) -> bpy.types.Objec
         made.data.layers.remove(made.data.layers[other])
     for layer in made.data.layers:
         _clear(layer)
-        # evaluation has put these into the strokes
+        # evaluated strokes have these in them
         layer.tint_factor = layer.radius_offset = 0.0
     if TAKES in made.data:
         del made.data[TAKES]

@@ -33,7 +33,7 @@ class Target:
     source: str = ""
     """The object or strip that the take was made from: the result lies beside it, is named after it and looks like it."""
     hold: bool = False
-    """LAYER: the last drawing stays for ever; else an empty key ends it after the shot."""
+    """The last drawing or picture of what is no strip stays for ever; else it goes after the shot."""
 
 
 @dataclass(frozen=True)

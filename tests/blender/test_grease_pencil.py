@@ -334,6 +334,19 @@ def test_reading_the_frame_one_is_on_keeps_unkeyed_edits(scene, camera, draw, re
     assert hero.location.z == 1
 
 
+def test_another_scene_of_the_file_is_read_by_its_own_camera_and_frame(scene, camera, draw, take):
+    hero = draw([LINE])
+    draw([ARC], frame=5)
+    other = bpy.data.scenes.new("Other")
+    other.collection.objects.link(hero)
+    other.camera = camera
+    other.render.resolution_x, other.render.resolution_y = 200, 100
+    scene.frame_set(1)
+    (file,) = finish(READ["sketch"](other, [Source("OBJECT", "Hero")], [7], take, "sketch"))
+    strokes = Strokes.load(take.file(file.file))
+    assert (strokes.size, len(strokes.points), scene.frame_current) == ((200, 100), 4, 1)
+
+
 def test_what_went_away_during_a_run_is_named(scene, camera, draw, take, monkeypatch):
     monkeypatch.setattr("pegbar.timeline.stepping.SLICE_S", 0)
     hero = draw([LINE])
