@@ -255,3 +255,25 @@ def test_a_lost_result_file_is_named_and_nothing_is_made(scene, camera, draw, an
     with pytest.raises(PegbarError, match="Frame 2 of take_001 is gone"):
         animate(lose)
     assert len(hero.data.layers) == 1
+
+
+def test_a_locked_layer_in_edit_mode_gets_its_result(scene, camera, draw, animate):
+    hero = draw([LINE])
+    bpy.context.view_layer.objects.active = hero
+    bpy.ops.object.mode_set(mode="EDIT")
+    hero.data.layers["Lines"].lock = True
+    animate(still)
+    assert (hero.mode, [layer.name for layer in hero.data.layers]) == ("EDIT", ["Lines", "Lines take 1"])
+    assert (hero.data.layers["Lines"].lock, hero.data.layers["Lines take 1"].lock) == (True, False)
+
+
+def test_a_drawing_that_is_in_no_scene_shown_gets_its_layer(scene, camera, draw, animate):
+    hero = draw([LINE])
+
+    def leave(strokes, frame):
+        if hero.users_collection:
+            scene.collection.objects.unlink(hero)
+        return strokes
+
+    animate(leave)
+    assert [layer.name for layer in hero.data.layers] == ["Lines", "Lines take 1"]
