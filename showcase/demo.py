@@ -21,7 +21,7 @@ from ..timeline.grease_pencil import read_drawing
 from ..timeline.stepping import at_frames
 from . import desk, motion, shot
 
-POSE = 41
+POSE = 38
 """The moment of the shot whose fox is the drawing that `liven` gets."""
 LENGTH = 24
 """Frames that `liven` makes of it."""
@@ -57,6 +57,7 @@ def make(demo: Path) -> Iterator[str]:
     pictures("draw")
     yield f"made line art, truth and one reference of them: {clock.lap('pictures'):.1f} s"
     place_strips(scene, demo)
+    bpy.context.preferences.filepaths.save_version = 0
     bpy.ops.wm.save_as_mainfile(filepath=str(demo / "demo.blend"))
     livened = liven(still, portrait)
     yield f"Animate Drawing (liven): {LENGTH} frames of strokes on a new layer: {clock.lap('liven'):.1f} s"
@@ -65,10 +66,12 @@ def make(demo: Path) -> Iterator[str]:
     desk.arrange(scene)
     bpy.ops.file.make_paths_relative()
     bpy.ops.wm.save_mainfile()
-    made = {"flat": outputs(demo, coloured, "clip"), "liven": outputs(demo, livened, "strokes")}
-    (demo / "summary.json").write_text(
-        json.dumps({"engine_seconds": {"flat": coloured.state().seconds, "liven": livened.state().seconds}, "takes": made})
-    )
+    summary = {
+        "engine_seconds": {"flat": coloured.state().seconds, "liven": livened.state().seconds},
+        "drawing": livened.file(livened.read_job().inputs["sketch"][0].file).relative_to(demo).as_posix(),
+        "takes": {"flat": outputs(demo, coloured, "clip"), "liven": outputs(demo, livened, "strokes")},
+    }
+    (demo / "summary.json").write_text(json.dumps(summary))
     pictures("judge")
     clock.lap("judging")
     pictures("show")

@@ -16,6 +16,7 @@ def arrange(scene: bpy.types.Scene) -> None:
         window.workspace.sequencer_scene = scene
     view = camera.spaces.active
     view.region_3d.view_perspective = "CAMERA"
+    view.region_3d.view_camera_zoom = 24
     view.overlay.show_overlays = False
     view.shading.background_type = "VIEWPORT"
     view.shading.background_color = (1, 1, 1)

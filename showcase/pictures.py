@@ -4,9 +4,10 @@
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,17 +68,25 @@ def judge(demo: Path) -> None:
     rounded = {name: round(value, 5) if isinstance(value, float) else value for name, value in figures.items()}
     write_atomic(
         demo / "summary.json",
-        json.dumps({**rounded, "engine_seconds": summary["engine_seconds"], "takes": summary["takes"]}, indent=1).encode(),
+        json.dumps({**rounded, **{name: summary[name] for name in ("engine_seconds", "drawing", "takes")}}, indent=1).encode(),
     )
 
 
 def show(demo: Path) -> None:
     """The contact sheet and the movie of both routes."""
-    takes = json.loads((demo / "summary.json").read_text())["takes"]
-    flat = [demo / file for file in takes["flat"]]
-    liven = [_sketch(Strokes.load(demo / file)) for file in takes["liven"]]
-    contact_sheet(demo, flat, liven).quantize(256, dither=Image.Dither.NONE).save(demo / "contact_sheet.png", optimize=True)
+    summary = json.loads((demo / "summary.json").read_text())
+    flat = [_open(demo / file) for file in summary["takes"]["flat"]]
+    drawing, *liven = [_sketch(Strokes.load(demo / file)) for file in [summary["drawing"], *summary["takes"]["liven"]]]
+    contact_sheet(demo, flat, drawing, liven, figures_of(summary)).save(demo / "contact_sheet.png", optimize=True)
     write_mp4(demo / "demo.mp4", _movie(demo, flat, liven), FPS)
+
+
+def figures_of(summary: Mapping[str, Any]) -> str:
+    """What the judge found, in a few lines."""
+    return (
+        f"Flat, {summary['frames']} frames from one:\n{summary['seconds_per_frame']:.2f} s a frame\n{summary['pixels_right']:.1%} of pixels right\n"
+        f"{summary['regions_right']:.1%} of regions right\n{summary['palette_violations']} pixels off the palette"
+    )
 
 
 def line_art(strokes: Strokes) -> NDArray[np.float32]:
@@ -87,43 +96,42 @@ def line_art(strokes: Strokes) -> NDArray[np.float32]:
     return raster.sketch(replace(strokes, fill_colour=paper), strokes.size)
 
 
-def contact_sheet(demo: Path, flat: list[Path], liven: list[Image.Image]) -> Image.Image:
-    """Rows of the line art, the result, the truth and the livened drawing; before them what each was made from."""
+def contact_sheet(demo: Path, flat: list[Image.Image], drawing: Image.Image, liven: list[Image.Image], figures: str) -> Image.Image:
+    """Rows of the line art, the result, the truth and the livened drawing; before them what they are made from."""
     width, height = CELL
     sheet = Image.new("RGB", (width * (len(SHEET_FRAMES) + 1), (height + CAPTION) * 4), PAPER)
-    by_frame = {frame: f"{frame:04d}.png" for frame in SHEET_FRAMES}
+    livened = [liven[round(i * len(liven) / len(SHEET_FRAMES))] for i in range(len(SHEET_FRAMES))]
     rows = [
-        ("Line art, from Grease Pencil", None, [_open(demo / "lineart" / file) for file in by_frame.values()]),
-        ("The one reference: frame 1", _open(demo / "reference.png"), [_open(flat[frame - 1]) for frame in SHEET_FRAMES]),
-        ("Truth, which Flat never sees", None, [_open(demo / "truth" / file) for file in by_frame.values()]),
-        ("A drawing", liven[0], [liven[round(i * len(liven) / len(SHEET_FRAMES))] for i in range(len(SHEET_FRAMES))]),
+        ("The reference: frame 1", _open(demo / "reference.png"), "Line art, frame {}", [_frame(demo, "lineart", n) for n in SHEET_FRAMES]),
+        ("", None, "Flat, frame {}", [flat[n - 1] for n in SHEET_FRAMES]),
+        ("", None, "Truth, frame {}", [_frame(demo, "truth", n) for n in SHEET_FRAMES]),
+        ("A drawing", drawing, "Liven", livened),
     ]
-    names = ("Line art", "Flat", "Truth", "Liven")
-    for row, ((label, made_from, pictures), name) in enumerate(zip(rows, names, strict=True)):
+    for row, (label, made_from, caption, pictures) in enumerate(rows):
         top = row * (height + CAPTION)
         _write(sheet, (8, top + 5), label)
         if made_from:
             sheet.paste(_fitted(made_from, CELL), (0, top + CAPTION))
         for column, (frame, picture) in enumerate(zip(SHEET_FRAMES, pictures, strict=True), 1):
-            _write(sheet, (column * width + 8, top + 5), name if name == "Liven" else f"{name}, frame {frame}")
+            _write(sheet, (column * width + 8, top + 5), caption.format(frame))
             sheet.paste(_fitted(picture, CELL), (column * width, top + CAPTION))
+    _write(sheet, (24, 2 * (height + CAPTION) - 60), figures, 19)
     return sheet
 
 
-def _movie(demo: Path, flat: list[Path], liven: list[Image.Image]) -> Iterator[NDArray[np.float32]]:
-    """The shot twice: line art, reference, result; beside them the livened drawing in its loop."""
-    size = (800, 450)
-    page = Image.new("RGB", (size[0] * 2, (size[1] + CAPTION) * 2), PAPER)
-    places = [(x, y) for y in (0, size[1] + CAPTION) for x in (0, size[0])]
-    captions = ("Line art", "Flat: coloured from one frame", "The reference", "Liven: one drawing, its own strokes moved")
+def _movie(demo: Path, flat: list[Image.Image], liven: list[Image.Image]) -> Iterator[NDArray[np.float32]]:
+    """The shot twice: line art, result and reference; beside them the livened drawing in its loop."""
+    width, height = 800, 450
+    page = Image.new("RGB", (width * 2, (height + CAPTION) * 2), PAPER)
+    places = [(x, y) for y in (0, height + CAPTION) for x in (0, width)]
+    captions = ("Line art", "Flat: coloured from the one reference", "The reference: frame 1", "Liven: one drawing, its own strokes moved")
     for (x, y), caption in zip(places, captions, strict=True):
         _write(page, (x + 8, y + 5), caption)
-    page.paste(_fitted(_open(demo / "reference.png"), size), (places[2][0], places[2][1] + CAPTION))
-    pages = []
+    reference, pages = _open(demo / "reference.png"), []
     for number, result in enumerate(flat):
-        shown = (_open(demo / "lineart" / f"{number + 1:04d}.png"), _open(result), liven[number % len(liven)])
-        for (x, y), picture in zip((places[0], places[1], places[3]), shown, strict=True):
-            page.paste(_fitted(picture, size), (x, y + CAPTION))
+        shown = (_frame(demo, "lineart", number + 1), result, reference, liven[number % len(liven)])
+        for (x, y), picture in zip(places, shown, strict=True):
+            page.paste(_fitted(picture, (width, height)), (x, y + CAPTION))
         pages.append(np.asarray(page).copy())
     for pixels in pages * 2:
         yield pixels / np.float32(255)
@@ -163,5 +171,9 @@ def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def _write(page: Image.Image, at: tuple[int, int], text: str) -> None:
-    ImageDraw.Draw(page).text(at, text, fill=TEXT, font=ImageFont.load_default(15))
+def _frame(demo: Path, folder: str, number: int) -> Image.Image:
+    return _open(demo / folder / f"{number:04d}.png")
+
+
+def _write(page: Image.Image, at: tuple[int, int], text: str, size: int = 15) -> None:
+    ImageDraw.Draw(page).multiline_text(at, text, fill=TEXT, font=ImageFont.load_default(size), spacing=8)

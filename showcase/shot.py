@@ -15,7 +15,7 @@ SIZE = (1280, 720)
 INK = "#2b1d20"
 DISTANCE, HEIGHT, EYE = 8.0, 3.0, 1.2
 """The camera at the start: metres before the fox, metres that its picture is high there, metres above the ground."""
-ENTRANCE = -1.12
+ENTRANCE = -0.94
 """Where the fox's hips are on frame 1."""
 _FOCAL = DISTANCE / HEIGHT * SIZE[1] / SIZE[0]
 _AWAY = -0.32
@@ -36,6 +36,7 @@ def add_camera(scene: bpy.types.Scene, x: float, z: float, distance: float) -> b
     """A camera at that height and that far before the fox's plane, looking straight at it."""
     data = bpy.data.cameras.new(f"{scene.name} Camera")
     data.lens = _FOCAL * data.sensor_width
+    data.passepartout_alpha = 1.0
     camera = bpy.data.objects.new(data.name, data)
     camera.location = (x, -distance, z)
     camera.rotation_euler = (math.pi / 2, 0, 0)
@@ -46,7 +47,7 @@ def add_camera(scene: bpy.types.Scene, x: float, z: float, distance: float) -> b
 
 def follow(camera: bpy.types.Object) -> None:
     """Lets the camera go along with the fox, slower than it, and come nearer."""
-    for frame in range(motion.FIRST, motion.LAST + 1):
+    for frame in range(motion.LAST, motion.FIRST - 1, -1):  # backwards, so that it ends where the scene is
         share = motion.keyed(frame, (-8, 0), (52, 1)) - motion.keyed(motion.FIRST, (-8, 0), (52, 1))
         camera.location = (_AWAY + 0.72 * share, -DISTANCE + 0.5 * share, EYE)
         camera.keyframe_insert("location", frame=frame)
