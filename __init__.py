@@ -15,8 +15,12 @@ def register() -> None:
 def unregister() -> None:
     import atexit
 
+    import bpy
+
     from . import operators, panels, preferences, runs, settings
 
     atexit.unregister(unregister)
+    if not hasattr(bpy.types.Scene, "pegbar"):
+        return  # at a script's end Blender disables, after us, what has already left
     for module in (panels, operators, runs, settings, preferences):
         module.unregister()
