@@ -17,9 +17,11 @@ Colours = NDArray[np.uint8]
 _NOISY = 0.9
 """Share of a reference's pixels that have exactly their region's colour, under which it counts as compressed or painted with texture."""
 
+_PART, _PART_PIXELS = 0.05, 12
+"""Share of a region, and pixels, from which a second colour in it is meant and no blemish."""
 _WAVY = 0.7
 """Width of a passage, as a share of the narrower region's, from which it is no gap."""
-_BARE = 0.02
+_BARE = 0.002
 """Ink under which a pixel shows its colour unmixed."""
 
 _DOWN = (slice(1, None), slice(None, -1))
@@ -171,6 +173,8 @@ class Painted:
     """(n,) how much of the region has that colour: 1 for a flat one."""
     true: NDArray[np.bool_]
     """(n,) whether the colour was seen free of ink and anti-aliasing: else it is a guess, and no colour of a palette."""
+    others: Colours
+    """(m, 4) further colours that fill a good part of a region: a colour separation without a line."""
     tolerance: int
     """How far, in 8-bit steps of any channel, one paint's pixels lie apart: 0 but for compressed or textured references."""
 
@@ -229,7 +233,8 @@ def painted(labels: Labels, image: NDArray[np.uint8], ink: NDArray[np.float32] |
         most = _heaviest(owner, weight * (near <= tolerance) + weight * 1e-6, n)
     away = np.abs(colour.astype(np.int16) - colour[most][owner]).max(1)
     share = np.bincount(owner, weight * (away <= 2 * tolerance), n) / total
-    return Painted(colour[most], share.astype(np.float32), true, tolerance)
+    second = (weight >= _PART * total[owner]) & (weight >= _PART_PIXELS) & (away > 2 * tolerance) & true[owner]
+    return Painted(colour[most], share.astype(np.float32), true, np.unique(colour[second], axis=0), tolerance)
 
 
 def merged(colours: Colours, weights: NDArray[np.float64], tolerance: int) -> tuple[Colours, NDArray[np.int32]]:
@@ -258,14 +263,26 @@ def lock(labels: Labels, image: NDArray[np.float32], palette: Colours) -> tuple[
 def nearest(pixels: NDArray[np.float32], palette: Colours) -> NDArray[np.intp]:
     """The palette index nearest to each pixel (..., 4) 0..1."""
     flat = pixels.reshape(-1, 4)
-    target = palette.astype(np.float32) / 255
     best = np.full(len(flat), np.inf, np.float32)
     index = np.zeros(len(flat), np.intp)
-    for i, colour in enumerate(target):
+    for i, colour in enumerate(palette.astype(np.float32) / 255):
         gap = ((flat - colour) ** 2).sum(1)
         closer = gap < best
         best[closer], index[closer] = gap[closer], i
     return index.reshape(pixels.shape[:-1])
+
+
+def separated(labels: Labels, index: NDArray[np.int32], image: NDArray[np.uint8], painted: Painted, palette: Colours) -> NDArray[np.int32]:
+    """The palette index of each pixel where `image` itself is the colouring: regions of several colours keep them apart as it does."""
+    found = index[labels]
+    mixed = np.nonzero((painted.share < 1 - _PART)[labels])
+    if len(mixed[0]):
+        pixels = image[mixed]
+        closest = nearest(np.divide(pixels, 255, dtype=np.float32), palette).astype(np.int32)
+        exact = np.abs(pixels.astype(np.int16) - palette[closest]).max(1) <= painted.tolerance
+        found[mixed] = np.where(exact, closest, -1)
+        found = spread(found + 1) - 1
+    return found
 
 
 def from_colours(image: NDArray[np.uint8], speck_size: int = 12) -> tuple[Labels, NDArray[np.float32]]:

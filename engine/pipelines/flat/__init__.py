@@ -22,7 +22,7 @@ SPEC = Pipeline(
         Param("separate_lines", False, "Lines as Own Strip", "Also give colour and lines as two clips"),
         Param("speck_size", 12, "Specks", "Regions smaller than this many pixels take the colour around them", 0, 1000, advanced=True),
         Param("threshold", 0.5, "Ink Threshold", "How dark a pixel is to count as line, between paper and ink", 0.05, 0.95, advanced=True),
-        Param("check_below", 0.6, "Check Below", "Regions less sure than this are listed for you to check", 0.0, 1.0, advanced=True),
+        Param("check_below", 0.75, "Check Below", "Regions less sure than this are listed for you to check", 0.0, 1.0, advanced=True),
     ),
     space="SEQUENCE_EDITOR",
 )

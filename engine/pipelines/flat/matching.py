@@ -16,6 +16,8 @@ Floats = NDArray[np.float32]
 
 _GRID = 16
 """Side of a region's mask, stretched to its box."""
+_TURNS = np.radians([0, -20, 20, -45, 45, -75, 75])
+"""How far a region may have turned to be known again."""
 _WINDOW = 12
 """Side of the picture of the lines around a region."""
 _MAP = 256
@@ -42,6 +44,8 @@ class Regions:
     """(n, 4) whether it touches the frame's left, top, right, bottom edge."""
     mask: Floats
     """(n, 256) its shape stretched to its box, of unit length."""
+    silhouette: Floats
+    """(7, n, 144) its shape in a window of three times the root of its area, turned by each of the turns; of unit length."""
     context: Floats
     """(n, 144) the lines around it, in a window that grows with it; mean 0, unit length."""
     points: Floats
@@ -67,7 +71,9 @@ class Coloured:
     chances: Floats
     """(n, p) how probably each region has each colour of the palette."""
     velocity: Floats
-    """(n, 2) how far each region is expected to move on the way to the target, as far as is known."""
+    """(n, 2) how far each region moved on the way to this frame."""
+    travelled: Floats
+    """(n, 2) how far each region has moved since the reference."""
     trust: float = 1.0
     """How much this frame's word counts beside others'."""
 
@@ -78,8 +84,10 @@ class Matched:
 
     chances: Floats
     """(n, p) how probably each region has each colour of the palette; rows add up to 1."""
-    shift: Floats
+    velocity: Floats
     """(n, 2) how far each region moved since the first of the frames matched from."""
+    travelled: Floats
+    """(n, 2) how far each region has moved since the reference."""
 
 
 def describe(labels: Labels) -> Regions:
@@ -111,6 +119,7 @@ def describe(labels: Labels) -> Regions:
         moments=(np.stack([xx + 1 / 12, xy, yy], 1) / unit**2).astype(np.float32),
         contact=np.stack([box[:, 0] == 0, box[:, 1] == 0, box[:, 2] == w, box[:, 3] == h], 1).astype(np.float32),
         mask=_masks(labels, box),
+        silhouette=_silhouettes(labels, centre, np.sqrt(area)),
         context=_contexts(labels, row, start, centre, np.sqrt(area)),
         points=((_points(row, start, end, owner, area) + 0.5) / unit).astype(np.float32),
         plan=_plan(labels),
@@ -178,6 +187,22 @@ def _masks(labels: Labels, box: NDArray[np.int64]) -> Floats:
     return _unit(soft.reshape(len(box), -1))
 
 
+def _silhouettes(labels: Labels, centre: NDArray[np.float64], size: NDArray[np.float64]) -> Floats:
+    h, w = labels.shape
+    steps = ((np.arange(_WINDOW) + 0.5) / _WINDOW * 2 - 1) * 1.5
+    across, down = np.meshgrid(steps, steps)
+    own = np.arange(len(centre), dtype=np.int32)[:, None, None]
+    turned = []
+    for turn in _TURNS:
+        x = centre[:, 0, None, None] + size[:, None, None] * (np.cos(turn) * across - np.sin(turn) * down)
+        y = centre[:, 1, None, None] + size[:, None, None] * (np.sin(turn) * across + np.cos(turn) * down)
+        inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+        found = labels[np.clip(y, 0, h - 1).astype(np.intp), np.clip(x, 0, w - 1).astype(np.intp)]
+        soft = ndimage.gaussian_filter(((found == own) & inside).astype(np.float32), (0, 0.8, 0.8), mode="constant")
+        turned.append(_unit(soft.reshape(len(centre), -1)))
+    return np.stack(turned)
+
+
 def _contexts(
     labels: Labels, row: NDArray[np.intp], start: NDArray[np.intp], centre: NDArray[np.float64], size: NDArray[np.float64]
 ) -> Floats:
@@ -210,60 +235,111 @@ def _unit(rows: NDArray[np.float32]) -> Floats:
 class Weights:
     """How much each difference of two regions counts against their being the same; fitted once on generated clips (benchmarks/flat.py)."""
 
-    area: float = 0.64
+    area: float = 0.84
     extent: float = 2.0
-    mask: float = 9.6
+    mask: float = 11.0
+    turned: float = 3.0
     context: float = 8.5
-    roundness: float = 1.7
-    contact: float = 0.17
+    roundness: float = 2.4
+    contact: float = 0.12
     degree: float = 0.11
-    place: float = 0.54
-    place_scale: float = 0.03
-    neighbours: float = 10.0
-    fragment: float = -6.0
-    overlap: float = 4.1
-    unseen: float = -7.0
-    crowding: float = 3.3
+    place: float = 0.65
+    place_scale: float = 0.0087
+    neighbours: float = 4.2
+    fragment: float = -8.0
+    overlap: float = 1.4
+    unseen: float = -9.0
+    crowding: float = 3.2
+    budget: float = 1.7
+    around: float = 0.0063
+    closed: float = 0.026
+    sharp: float = 5.0
     iterations: int = 4
 
 
-WEIGHTS = Weights()
+NEAR = Weights()
+FAR = Weights(
+    area=1.2,
+    mask=7.7,
+    turned=3.6,
+    roundness=3.4,
+    contact=0.24,
+    degree=0.077,
+    place_scale=0.0061,
+    neighbours=5.6,
+    overlap=4,
+    unseen=-12,
+    crowding=1.1,
+    budget=2,
+    around=0.0088,
+    closed=0.063,
+    iterations=6,
+)
+"""Frames side by side, and frames far apart in time."""
+
+_RING = np.array([[r * np.cos(a), r * np.sin(a)] for r in (0.4, 0.7, 1.0) for a in np.linspace(0, 2 * np.pi, 12, endpoint=False) + r])
+"""Points around a region, in units of how far one looks."""
 
 
 def match(target: Regions, sources: Sequence[Coloured]) -> Matched:
     """The colours of a frame's regions, from the frames whose colours are known; the first of these is the nearest in time.
 
-    Each source speaks for itself; their words are multiplied (a logarithmic pool), weighted by trust.
+    Each source speaks for itself; the result is their geometric mean, weighted by trust and by how sure each is of the region: an opinion
+    that is repeated frame after frame does not grow by that, and who has not seen a region is not heard.
     """
+    unmoved = np.zeros((len(target), 2), np.float32)
+    velocity, travelled = unmoved, unmoved
     logs = np.zeros((len(target), sources[0].chances.shape[1]), np.float32)
-    shift = np.zeros((len(target), 2), np.float32)
+    whole = np.zeros((len(target), 1), np.float32)
     for i, source in enumerate(sources):
-        pairs, moved = correspondence(target, source.regions, source.velocity)
-        logs += source.trust * np.log(chances_of(pairs, source.chances))
+        weights = FAR if i else NEAR
         if i == 0:
-            shift = moved
-    logs -= logs.max(1, keepdims=True)
-    chances = np.exp(logs)
-    return Matched(chances / chances.sum(1, keepdims=True), shift)
+            pairs, velocity = correspondence(target, source.regions.centre + source.velocity, source.regions, unmoved, weights)
+            seen = pairs[:, :-1]
+            travelled = velocity + seen @ source.travelled / np.maximum(seen.sum(1, keepdims=True), 1e-6)
+        else:
+            pairs, _ = correspondence(target, source.regions.centre - source.travelled, source.regions, travelled, weights)
+        chances = chances_of(pairs, target, source, weights)
+        weight = np.float32(source.trust) * chances.max(1, keepdims=True) ** np.float32(NEAR.sharp)
+        logs += weight * np.log(chances)
+        whole += weight
+    chances = np.exp((logs - logs.max(1, keepdims=True)) / whole)
+    return Matched(chances / chances.sum(1, keepdims=True), velocity, travelled)
 
 
-def chances_of(pairs: Floats, chances: Floats) -> Floats:
-    """The colours' chances that follow from the regions' (t, s + 1): what is unseen may have any of them."""
-    p = chances.shape[1]
-    return (pairs[:, :-1] @ chances * 0.98 + (pairs[:, -1:] + 0.02) / p).astype(np.float32)
+def chances_of(pairs: Floats, target: Regions, source: Coloured, weights: Weights = NEAR) -> Floats:
+    """The colours' chances that follow from the regions' (t, s + 1): what is unseen has the colours that lie around it, or any."""
+    p = source.chances.shape[1]
+    around = _around(target, source.regions, weights) @ source.chances
+    unseen = 0.9 * around + 0.1 / p
+    return (0.99 * (pairs[:, :-1] @ source.chances + pairs[:, -1:] * unseen) + 0.01 / p).astype(np.float32)
 
 
-def correspondence(target: Regions, source: Regions, velocity: Floats, weights: Weights = WEIGHTS) -> tuple[Floats, Floats]:
+def _around(target: Regions, source: Regions, weights: Weights) -> Floats:
+    """(t, s) how much of each source region lies around each target region, open ones, that reach the frame's edge, counting more."""
+    rows, columns = source.plan.shape
+    reach = weights.around + 1.5 * np.sqrt(target.area)
+    at = target.centre[:, None] + _RING[None] * reach[:, None, None]
+    at = at * max(rows, columns)
+    x, y = np.clip(at[..., 0], 0, columns - 1).astype(np.intp), np.clip(at[..., 1], 0, rows - 1).astype(np.intp)
+    code = np.arange(len(target))[:, None] * len(source) + source.plan[y, x]
+    counts = np.bincount(code.ravel(), minlength=len(target) * len(source)).reshape(len(target), len(source))
+    share = counts * (weights.closed + (1 - weights.closed) * source.contact.max(1))[None]
+    return (share / np.maximum(share.sum(1, keepdims=True), 1e-6)).astype(np.float32)
+
+
+def correspondence(target: Regions, place: Floats, source: Regions, moved: Floats, weights: Weights = NEAR) -> tuple[Floats, Floats]:
     """How probably each target region is each source region, (t, s + 1), the last column for none; and how far each has moved, (t, 2).
+
+    `place` (s, 2) is where the source regions are expected, `moved` (t, 2) how far from there the target's are thought to have gone.
 
     Relaxation labelling (Rosenfeld, Hummel and Zucker, Scene Labeling by Relaxation Operations, 1976): each round believes a pair more where
     it moves as the pairs around it do, and where its neighbours are paired with its partner's neighbours on the same side.
     """
     alike = -_difference(target, source, weights)
-    place = source.centre + velocity
-    field = np.zeros((len(target), 2), np.float32)
+    field = moved
     support = np.zeros((len(target), len(source)), np.float32)
-    still = _overlap(target, source, np.zeros_like(field))
+    still = _overlap(target, source, np.zeros_like(moved))
     scale = np.sqrt(np.maximum(target.area[:, None], source.area[None]))
     kernels = _kernels(target)
     sides = _sides(target), _sides(source)
@@ -272,16 +348,15 @@ def correspondence(target: Regions, source: Regions, velocity: Floats, weights: 
         gap = target.centre - field
         away = np.hypot(gap[:, 0, None] - place[None, :, 0], gap[:, 1, None] - place[None, :, 1])
         slack = weights.place_scale * (2.0 if iteration == 0 else 1.0) + 0.15 * scale
-        over = np.maximum(still, _overlap(target, source, field)) if iteration else still
+        over = np.maximum(still, _overlap(target, source, field))
         same = alike - weights.place * np.log1p((away / slack) ** 2) + weights.neighbours * support
         part = np.float32(weights.fragment) + np.float32(weights.overlap) * (over - 1)
-        pairs = _shares(same, part, weights)
+        pairs = _shares(same, part, target.area, source.area, weights)
         field = _field(target, place, pairs, kernels, iteration / max(1, weights.iterations - 1))
         support = _support(pairs[:, :-1], *sides)
     seen = 1 - pairs[:, -1:]
     partner = (pairs[:, :-1] @ source.centre) / np.maximum(seen, 1e-6)
-    moved = np.where(seen > 0.5, target.centre - partner, field + (pairs[:, :-1] @ velocity))
-    return pairs, moved.astype(np.float32)
+    return pairs, np.where(seen > 0.5, target.centre - partner, field).astype(np.float32)
 
 
 def _difference(target: Regions, source: Regions, weights: Weights) -> Floats:
@@ -295,6 +370,7 @@ def _difference(target: Regions, source: Regions, weights: Weights) -> Floats:
     for axis in (0, 1):
         total += weights.extent * 0.5 * apart(np.log(target.extent[:, axis]), np.log(source.extent[:, axis]))
     total += weights.mask * (1 - target.mask @ source.mask.T)
+    total += weights.turned * (1 - np.max([target.silhouette[0] @ turned.T for turned in source.silhouette], axis=0))
     total += weights.context * (1 - target.context @ source.context.T) * 0.5
     total += weights.roundness * apart(_roundness(target), _roundness(source))
     total += weights.contact * sum(apart(target.contact[:, side], source.contact[:, side]) for side in range(4))
@@ -311,18 +387,22 @@ def _degree(regions: Regions) -> Floats:
     return np.log1p(np.bincount(regions.neighbours[:, 0], minlength=len(regions)).astype(np.float32))
 
 
-def _shares(same: Floats, part: Floats, weights: Weights) -> Floats:
+def _shares(same: Floats, part: Floats, area: Floats, source_area: Floats, weights: Weights) -> Floats:
     """Scores of being the same region, or a part of what one was, to shares (t, s + 1) that add up to 1 in each row.
 
-    Only one region can be the same as another: a source wanted by several targets gives each less. It may have any number of parts.
+    Only one region can be the same as another: a source wanted by several targets gives each less. It may have several parts, but what is
+    left of its area must do for them.
     """
     best = np.maximum(np.maximum(same.max(1), part.max(1)), weights.unseen)[:, None]
     whole, piece, none = np.exp(same - best), np.exp(part - best), np.exp(weights.unseen - best)
-    rest = piece.sum(1, keepdims=True) + none
+    full = piece
     for _ in range(3):
-        share = whole / (whole.sum(1, keepdims=True) + rest)
+        share = whole / (whole.sum(1, keepdims=True) + piece.sum(1, keepdims=True) + none)
+        left = source_area[None] - (share * area[:, None]).sum(0, keepdims=True) + share * area[:, None]
+        piece = full * np.clip(left / area[:, None], 0.02, 1) ** weights.budget
         whole /= np.maximum(share.sum(0, keepdims=True), 1) ** weights.crowding
-    return (np.concatenate([whole + piece, none], 1) / (whole.sum(1, keepdims=True) + rest)).astype(np.float32)
+    total = whole.sum(1, keepdims=True) + piece.sum(1, keepdims=True) + none
+    return (np.concatenate([whole + piece, none], 1) / total).astype(np.float32)
 
 
 def _kernels(target: Regions) -> tuple[Floats, Floats]:
@@ -353,14 +433,13 @@ def _overlap(target: Regions, source: Regions, moved: Floats) -> Floats:
 
 
 def _sides(regions: Regions) -> list[sparse.csr_matrix]:
-    """(n, n) for each of four sides: the share of each region's outline that each neighbour has there."""
+    """(n, n) for each of four sides: how much of each region's outline each neighbour has there; all four together of unit length."""
     angle = np.arctan2(regions.towards[:, 1], regions.towards[:, 0])
+    first, second = regions.neighbours.T
+    shares = [regions.border * np.maximum(np.cos(angle - side), 0) for side in (0, np.pi / 2, np.pi, -np.pi / 2)]
+    length = np.sqrt(np.bincount(first, sum(share**2 for share in shares), len(regions)))
     shape = (len(regions), len(regions))
-    sides = []
-    for centre in (0, np.pi / 2, np.pi, -np.pi / 2):
-        share = regions.border * np.maximum(np.cos(angle - centre), 0)
-        sides.append(sparse.csr_matrix((share, (regions.neighbours[:, 0], regions.neighbours[:, 1])), shape=shape))
-    return sides
+    return [sparse.csr_matrix(((share / length[first]).astype(np.float32), (first, second)), shape=shape) for share in shares]
 
 
 def _support(pairs: Floats, target: list[sparse.csr_matrix], source: list[sparse.csr_matrix]) -> Floats:

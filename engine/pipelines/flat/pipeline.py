@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from PIL import Image
 
 from ...drawing import lineart, raster
 from ...drawing.frames import Frames, image_size
-from ...drawing.regions import Colours, Labels, Painted, eight_bit, from_colours, merged, painted, segment
+from ...drawing.regions import Colours, Labels, Painted, eight_bit, from_colours, merged, painted, segment, separated
 from ...protocol import Job, PegbarError, write_atomic
 from ...spec import Report
 from ...strokes import Strokes
@@ -33,6 +33,10 @@ _FITS = 0.9
 
 _REFERENCE_TRUST = 0.3
 """How much a reference far away in time counts beside the drawing just before."""
+_LAGS, _LAG_TRUST = (3, 9), 0.3
+"""How many drawings back one looks beside the one just before, for what was hidden in between; and how much these count."""
+
+Kept = TypeVar("Kept", Regions, Matched)
 
 
 def load(weights: Mapping[str, Path], device: str) -> None:
@@ -53,16 +57,8 @@ def generate(model: None, job: Job, inputs: Mapping[str, Frames], report: Report
         contents = shot.composed(cel, colours)
         for output in wanted:
             report.write(output, frame, contents[output])
+        shot.forget(cel)
     report.progress("Colouring", len(shot.frames), len(shot.frames))
-
-
-@dataclass(frozen=True)
-class Segmented:
-    """One drawing as regions."""
-
-    labels: Labels
-    regions: Regions
-    blank: bool
 
 
 @dataclass(frozen=True)
@@ -73,8 +69,9 @@ class Anchor:
     regions: Regions
     index: NDArray[np.int32]
     """(n,) palette index of each region."""
-    share: Floats
-    """(n,) how much of the region has that colour."""
+    number: int
+    """The reference's own frame number."""
+    painted: Painted
     fits: bool
     """Whether it shows that very drawing: its regions are the drawing's own."""
 
@@ -90,9 +87,10 @@ class _Shot:
         self._report = report
         self.cel_at, self._first = _cels(self.frames, lines)
         self.size = _common_size(lines, references)
-        self._segmented = lru_cache(maxsize=4)(self._segment)
         self._layer = lru_cache(maxsize=1)(self._read_layer)
-        if all(self._segmented(cel).blank for cel in range(len(self._first))):  # stops at the first drawing that has lines
+        self._labels = lru_cache(maxsize=2)(self._read_labels)
+        self._regions = lru_cache(maxsize=max(_LAGS) + 2)(self._read_regions)
+        if all(self._regions(cel) is None for cel in range(len(self._first))):  # stops at the first drawing that has lines
             raise PegbarError("No frame of the line art has lines: choose a strip or a drawing with lines")
         self.palette, self.anchors = self._read_references()
 
@@ -101,15 +99,15 @@ class _Shot:
     def _read_layer(self, cel: int) -> Floats | None:
         """The lines of a drawing at the shot's size; None where it has none."""
         try:
-            return lineart.line_layer(_at_size(self._lines[self._first[cel]], self.size))
+            drawing = self._lines[self._first[cel]]
+            return _stroke_layer(drawing, self.size) if isinstance(drawing, Strokes) else lineart.line_layer(_smooth(drawing, self.size))
         except lineart.Blank:
             return None
 
-    def _segment(self, cel: int) -> Segmented:
-        kept = self._report.state / f"regions_{cel:05d}.npz"
+    def _read_labels(self, cel: int) -> Labels:
+        kept = self._kept("labels", cel)
         if kept.is_file():
-            return _load_segmented(kept)
-        self._report.progress("Reading lines", cel, len(self._first))
+            return _load_labels(kept)
         layer = self._layer(cel)
         if layer is None:
             self._report.warn(f"Frame {self._first[cel]} of the line art has no lines")
@@ -117,9 +115,28 @@ class _Shot:
         else:
             ink = lineart.strength(layer[..., 3])
             labels = segment(ink, self.params["threshold"], self.params["close_gaps"], self.params["speck_size"])
-        segmented = Segmented(labels, describe(labels), layer is None)
-        _save_segmented(kept, segmented)
-        return segmented
+        _save_labels(kept, labels)
+        return labels
+
+    def _read_regions(self, cel: int) -> Regions | None:
+        """What the matcher knows of a drawing; None where it has no lines, and so nothing to be known by."""
+        kept = self._kept("regions", cel)
+        if kept.is_file():
+            return _load(kept, Regions)
+        labels = self._labels(cel)
+        if not labels.any() and self._layer(cel) is None:
+            return None
+        regions = describe(labels)
+        _save(kept, regions)
+        return regions
+
+    def _kept(self, name: str, cel: int) -> Path:
+        return self._report.state / f"{name}_{cel:05d}.npz"
+
+    def forget(self, cel: int) -> None:
+        """Removes what no later drawing is matched from; it is made again where a frame repeats the drawing."""
+        for name in ("labels", "regions"):
+            self._kept(name, cel - max(_LAGS)).unlink(missing_ok=True)
 
     # --- references
 
@@ -129,97 +146,115 @@ class _Shot:
         for step, number in enumerate(self._references.numbers):
             self._report.progress("Reading references", step, len(self._references))
             found.append(self._read_reference(number))
-        colours = np.concatenate([paint.colours for _, _, _, paint in found])
-        areas = np.concatenate([regions.area * paint.true for _, regions, _, paint in found]).astype(np.float64)
-        palette, index = merged(colours, areas, max(paint.tolerance for _, _, _, paint in found))
-        anchors, start = [], 0
-        for cel, regions, fits, paint in found:
-            anchors.append(Anchor(cel, regions, index[start : start + len(regions)], paint.share, fits))
-            start += len(regions)
+        paints = [anchor.painted for anchor in found]
+        colours = np.concatenate([paint.colours for paint in paints] + [paint.others for paint in paints])
+        weights = np.full(len(colours), 1e-9)
+        areas = np.concatenate([anchor.regions.area * anchor.painted.true for anchor in found])
+        weights[: len(areas)] = areas
+        palette, index = merged(colours, weights, max(paint.tolerance for paint in paints))
+        of_each = np.split(index[: len(areas)], np.cumsum([len(anchor.regions) for anchor in found])[:-1])
+        anchors = [replace(anchor, index=index) for anchor, index in zip(found, of_each, strict=True)]
         return palette, tuple(sorted(anchors, key=lambda anchor: anchor.cel))
 
-    def _read_reference(self, number: int) -> tuple[int, Regions, bool, Painted]:
-        image = eight_bit(_at_size(self._references[number], self.size, exact=True))
+    def _painting(self, number: int) -> Pixels:
+        return eight_bit(_exact(self._references[number], self.size))
+
+    def _read_reference(self, number: int) -> Anchor:
+        """A reference whose colours have no index yet."""
+        image = self._painting(number)
+        none = np.zeros(0, np.int32)
         cel = self.cel_at[min(self.frames, key=lambda frame: abs(frame - number))]
-        drawing = self._segmented(cel)
-        layer = self._layer(cel)
-        if layer is not None:
-            paint = painted(drawing.labels, image, layer[..., 3])
-            weight = np.sqrt(drawing.regions.area)
-            if len(weight) > 1 and float((paint.share * weight).sum() / weight.sum()) >= _FITS:
-                return cel, drawing.regions, True, paint
+        regions, layer = self._regions(cel), self._layer(cel)
+        if regions is not None and layer is not None and len(regions) > 1:
+            paint = painted(self._labels(cel), image, layer[..., 3])
+            if float(np.average(paint.share, weights=np.sqrt(regions.area))) >= _FITS:
+                return Anchor(cel, regions, none, number, paint, fits=True)
         labels, ink = from_colours(image, self.params["speck_size"])
-        return cel, describe(labels), False, painted(labels, image, ink)
+        return Anchor(cel, describe(labels), none, number, painted(labels, image, ink), fits=False)
 
     # --- matching
 
     def colours(self, cel: int) -> Matched:
         """The colours of a drawing's regions, from references before and after it."""
-        kept = self._report.state / f"colours_{cel:05d}.npz"
+        kept = self._kept("colours", cel)
         if kept.is_file():
-            return _load_matched(kept)
+            return _load(kept, Matched)
         before = [anchor for anchor in self.anchors if anchor.cel <= cel]
         after = [anchor for anchor in self.anchors if anchor.cel > cel]
-        if before and before[-1].fits and before[-1].cel == cel:
+        if not before:
+            found = self._backward(cel, after[0])
+        elif before[-1].cel == cel and before[-1].fits:
             found = self._given(before[-1])
-        elif not before:
-            found = self._backward(cel)
         else:
-            found = self._matched(cel, self._sources(cel, -1, before[-1]))
+            found = self._matched(cel, before[-1], -1)
             if after:
-                found = _both(found, self._backward(cel))
-        _save_matched(kept, found)
+                found = _both(found, self._backward(cel, after[0]))
+        _save(kept, found)
         return found
 
-    def _backward(self, cel: int) -> Matched:
-        """The colours that follow from the next reference, drawing by drawing towards the front."""
-        anchor = next(anchor for anchor in self.anchors if anchor.cel > cel)
-        for at in range(anchor.cel, cel - 1, -1):
-            kept = self._backward_file(anchor, at)
-            if kept.is_file():
-                continue
-            self._report.progress("Matching", anchor.cel - at, anchor.cel - cel)
-            given = at == anchor.cel and anchor.fits
-            found = self._given(anchor) if given else self._matched(at, self._sources(at, +1, anchor))
-            _save_matched(kept, found)
-        return _load_matched(self._backward_file(anchor, cel))
+    def _backward(self, cel: int, anchor: Anchor) -> Matched:
+        """The colours that follow from a later reference, drawing by drawing towards the front."""
+        todo = [at for at in range(anchor.cel, cel - 1, -1) if not self._kept_backward(at, anchor).is_file()]
+        for step, at in enumerate(todo):
+            self._report.progress("Reading lines", step, len(todo))
+            self._regions(at)
+        for step, at in enumerate(todo):
+            self._report.progress("Matching", step, len(todo))
+            own = at == anchor.cel and anchor.fits
+            _save(self._kept_backward(at, anchor), self._given(anchor) if own else self._matched(at, anchor, +1))
+        return _load(self._kept_backward(cel, anchor), Matched)
 
-    def _backward_file(self, anchor: Anchor, cel: int) -> Path:
-        return self._report.state / f"backward_{anchor.cel:05d}_{cel:05d}.npz"
+    def _kept_backward(self, cel: int, anchor: Anchor) -> Path:
+        return self._kept(f"backward_{anchor.cel:05d}", cel)
+
+    def _matched(self, cel: int, anchor: Anchor, towards: int) -> Matched:
+        """The colours that a drawing has from those coloured before it on the way from a reference, `towards` it, and from that itself."""
+        given = self._given(anchor)
+        sources = [Coloured(anchor.regions, given.chances, given.velocity, given.travelled)]
+        way = range(cel + towards, anchor.cel if anchor.fits else anchor.cel + towards, towards)
+        drawn = next((at for at in way if self._regions(at) is not None), None)
+        if drawn is not None:
+            sources[0] = replace(sources[0], trust=_REFERENCE_TRUST)
+            sources.insert(0, self._coloured(drawn, anchor, towards))
+            lags = [cel + lag * towards for lag in _LAGS]
+            sources += [
+                replace(self._coloured(at, anchor, towards), trust=_LAG_TRUST) for at in lags if at in way and self._regions(at) is not None
+            ]
+        regions = self._regions(cel)
+        return match(describe(self._labels(cel)) if regions is None else regions, sources)
+
+    def _coloured(self, cel: int, anchor: Anchor, towards: int) -> Coloured:
+        found = self.colours(cel) if towards < 0 else _load(self._kept_backward(cel, anchor), Matched)
+        regions = self._regions(cel)
+        assert regions is not None
+        return Coloured(regions, found.chances, found.velocity, found.travelled)
 
     def _given(self, anchor: Anchor) -> Matched:
-        """What a reference says of its own drawing."""
-        rest = (1 - anchor.share[:, None]) / max(1, len(self.palette) - 1)
+        """What a reference says of its own regions."""
+        share = anchor.painted.share
+        rest = (1 - share[:, None]) / max(1, len(self.palette) - 1)
         chances = np.broadcast_to(rest, (len(anchor.regions), len(self.palette))).astype(np.float32)
-        chances[np.arange(len(anchor.index)), anchor.index] = anchor.share
-        return Matched(chances, np.zeros((len(anchor.regions), 2), np.float32))
-
-    def _sources(self, cel: int, step: int, anchor: Anchor) -> list[Coloured]:
-        """The nearest coloured drawing on one side, then the reference itself."""
+        chances[np.arange(len(anchor.index)), anchor.index] = share
         unmoved = np.zeros((len(anchor.regions), 2), np.float32)
-        reference = Coloured(anchor.regions, self._given(anchor).chances, unmoved)
-        at = cel + step
-        while at != anchor.cel + step and self._segmented(at).blank:
-            at += step
-        if (cel - anchor.cel) * step >= 0 or at == anchor.cel + step or (at == anchor.cel and anchor.fits):
-            return [reference]
-        last = self.colours(at) if step < 0 else _load_matched(self._backward_file(anchor, at))
-        return [Coloured(self._segmented(at).regions, last.chances, last.shift), replace(reference, trust=_REFERENCE_TRUST)]
-
-    def _matched(self, cel: int, sources: list[Coloured]) -> Matched:
-        return match(self._segmented(cel).regions, sources)
+        return Matched(chances, unmoved, unmoved)
 
     # --- pictures
 
     def composed(self, cel: int, colours: Matched) -> dict[str, Any]:
         """Every output of one drawing."""
-        labels = self._segmented(cel).labels
-        chosen = self.palette[colours.chances.argmax(1)]
-        colour = chosen[labels]
+        labels = self._labels(cel)
+        index = colours.chances.argmax(1).astype(np.int32)
+        own = next((anchor for anchor in self.anchors if anchor.fits and anchor.cel == cel), None)
+        if own is None:
+            at, confidence = index[labels], colours.chances.max(1)
+        else:
+            at = separated(labels, index, self._painting(own.number), own.painted, self.palette)
+            confidence = own.painted.true.astype(np.float32)
+        colour = self.palette[at]
         layer = self._layer(cel)
         clip = colour if layer is None else _over(layer, colour)
         lines = np.zeros_like(colour) if layer is None else eight_bit(layer)
-        notes = _notes(labels, chosen, colours.chances.max(1), self.params["check_below"])
+        notes = _notes(labels, self.palette[index], confidence, self.params["check_below"])
         pictures = {"clip": clip, "colour": colour, "lines": lines}
         return {name: picture / np.float32(255) for name, picture in pictures.items()} | {"notes": notes}
 
@@ -252,17 +287,33 @@ def _common_size(lines: Frames, references: Frames) -> tuple[int, int]:
     return width, height
 
 
-def _at_size(frame: Floats | Strokes, size: tuple[int, int], exact: bool = False) -> Floats:
-    """A frame as an image of the shot's size; `exact` keeps its colours as they are, else it is smoothed."""
+def _exact(frame: Floats | Strokes, size: tuple[int, int]) -> Floats:
+    """A reference at the shot's size, with no colour that it has not."""
     if isinstance(frame, Strokes):
-        return raster.coloured(frame, size, lines=False) if exact else raster.sketch(frame, size)
+        return raster.coloured(frame, size, lines=False)
+    x, y = (((np.arange(new) + 0.5) * old / new).astype(np.intp) for new, old in zip(size, frame.shape[1::-1], strict=True))
+    return frame if frame.shape[1::-1] == size else frame[y[:, None], x[None]]
+
+
+def _smooth(frame: Floats, size: tuple[int, int]) -> Floats:
+    """A line drawing at the shot's size."""
     if frame.shape[1::-1] == size:
         return frame
-    if exact:
-        x, y = ((np.arange(new) + 0.5) * old / new for new, old in zip(size, frame.shape[1::-1], strict=True))
-        return frame[y.astype(np.intp)[:, None], x.astype(np.intp)[None]]
     planes = [Image.fromarray(np.ascontiguousarray(frame[..., c])).resize(size, Image.Resampling.BICUBIC) for c in range(4)]
     return np.clip(np.stack([np.asarray(plane) for plane in planes], -1), 0, 1)
+
+
+def _stroke_layer(strokes: Strokes, size: tuple[int, int]) -> Floats:
+    """The lines of a vector drawing in their own colours; its fills are paper that hides what lies below. Raises Blank."""
+    paper = strokes.fill_colour.copy()
+    paper[:, :3] = 1
+    drawing = replace(strokes, fill_colour=paper)
+    alpha = 1 - raster.sketch(drawing, size)[..., :1]
+    seen = raster.coloured(drawing, size)
+    on_white = 1 + (seen[..., :3] - 1) * seen[..., 3:]
+    if float(alpha.max()) == 0:
+        raise lineart.Blank("The drawing has no lines: choose one with strokes")
+    return np.concatenate([np.clip(1 - (1 - on_white) / np.maximum(alpha, 1e-3), 0, 1), alpha], -1)
 
 
 def _both(forward: Matched, backward: Matched) -> Matched:
@@ -310,36 +361,28 @@ def _notes(labels: Labels, chosen: Colours, confidence: Floats, check_below: flo
 # --- state
 
 
-def _save(path: Path, arrays: Mapping[str, Any]) -> None:
+def _save(path: Path, content: Regions | Matched) -> None:
+    _write(path, {field.name: getattr(content, field.name) for field in fields(content)})
+
+
+def _load(path: Path, kind: type[Kept]) -> Kept:
+    with np.load(path) as file:
+        return kind(**{field.name: file[field.name] for field in fields(kind)})
+
+
+def _save_labels(path: Path, labels: Labels) -> None:
+    flat = labels.ravel()
+    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
+    _write(path, {"starts": starts.astype(np.int32), "values": flat[starts], "shape": np.array(labels.shape)})
+
+
+def _load_labels(path: Path) -> Labels:
+    with np.load(path) as file:
+        h, w = (int(side) for side in file["shape"])
+        return np.repeat(file["values"], np.diff(np.append(file["starts"], h * w))).reshape(h, w)
+
+
+def _write(path: Path, arrays: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_atomic(path, buffer.getvalue())
-
-
-def _save_segmented(path: Path, segmented: Segmented) -> None:
-    flat = segmented.labels.ravel()
-    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
-    arrays = {field.name: getattr(segmented.regions, field.name) for field in fields(Regions)}
-    runs = {
-        "starts": starts.astype(np.int32),
-        "values": flat[starts],
-        "shape": np.array(segmented.labels.shape),
-        "blank": np.array(segmented.blank),
-    }
-    _save(path, arrays | runs)
-
-
-def _load_segmented(path: Path) -> Segmented:
-    with np.load(path) as file:
-        h, w = (int(side) for side in file["shape"])
-        labels = np.repeat(file["values"], np.diff(np.append(file["starts"], h * w))).reshape(h, w)
-        return Segmented(labels, Regions(**{field.name: file[field.name] for field in fields(Regions)}), bool(file["blank"]))
-
-
-def _save_matched(path: Path, matched: Matched) -> None:
-    _save(path, {"chances": matched.chances, "shift": matched.shift})
-
-
-def _load_matched(path: Path) -> Matched:
-    with np.load(path) as file:
-        return Matched(file["chances"], file["shift"])
