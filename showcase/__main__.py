@@ -1,4 +1,5 @@
-"""`make demo`: `python showcase` in Blender's Python makes the demo; `python showcase draw|judge|show` are its steps in the engine's.
+"""`make demo`: `python showcase` in Blender's Python makes the demo; `python showcase draw|judge|show` are its steps in the engine's,
+and `readme` makes the README's picture of it.
 
 The repository is loaded the way each side loads it: by Blender as an extension of a user's folder, by the engine as a package.
 """

@@ -81,6 +81,14 @@ def show(demo: Path) -> None:
     write_mp4(demo / "demo.mp4", _movie(demo, flat, liven), FPS)
 
 
+def readme(demo: Path) -> None:
+    """The README's picture: the contact sheet of the demo that was made last, smaller."""
+    sheet = Image.open(demo / "contact_sheet.png")
+    small = sheet.resize((1440, round(sheet.height * 1440 / sheet.width)), Image.Resampling.LANCZOS)
+    few = small.quantize(256, Image.Quantize.MEDIANCUT, kmeans=3, dither=Image.Dither.NONE)
+    few.save(demo.parent / "docs" / "images" / "contact_sheet.png", optimize=True)
+
+
 def figures_of(summary: Mapping[str, Any]) -> str:
     """What the judge found, in a few lines."""
     return (
