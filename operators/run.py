@@ -4,8 +4,8 @@ import bpy
 
 from ..engine.catalog import PIPELINES
 from ..preferences import engine_python
-from ..runs import engine, run
-from ..runs.request import request, scene_of, seeded
+from ..runs import engine, placing, run
+from ..runs.request import Request, request, scene_of, seeded
 from .edge import Edge
 
 
@@ -31,11 +31,20 @@ class PEGBAR_OT_run(Edge, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         settings = scene_of(context).pegbar
-        wanted = seeded(request(context, self.pipeline), settings.keep_seed)
-        started = run.start(wanted)
+        wanted = request(context, self.pipeline)
+        engine.check()
+        replaces = _show_source(wanted)
+        wanted = seeded(request(context, self.pipeline) if replaces else wanted, settings.keep_seed)
+        started = run.start(wanted, replaces)
         settings.seed = wanted.seed
         if self.wait or bpy.app.background:
             run.run_to_end(started)
+
+
+def _show_source(wanted: Request) -> bool:
+    """Shows the drawing again where a take is shown instead; whether it was so."""
+    found = bpy.data.objects.get(wanted.target.source) if wanted.target.type == "LAYER" else None
+    return found is not None and placing.show_source(found)
 
 
 class PEGBAR_OT_cancel(Edge, bpy.types.Operator):

@@ -75,7 +75,10 @@ class PEGBAR_OT_redo_take(NeedsEngine, OnTake, bpy.types.Operator):
     folder: folder_property()
 
     def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
-        started = run.start(seeded(request_of(take.job), keep=False))
+        engine.check()
+        found = bpy.data.objects.get(take.source) if takes.target_of(take.job).type == "LAYER" else None
+        replaces = found is not None and placing.show_source(found)
+        started = run.start(seeded(request_of(take.job), keep=False), replaces)
         if bpy.app.background:
             run.run_to_end(started)
 

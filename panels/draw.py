@@ -46,6 +46,7 @@ def status(layout: bpy.types.UILayout) -> None:
         row.label(text="Engine Lost", icon="ERROR")
     else:
         row.label(text="Working" if run.active() else "Ready")
+    row.separator()
 
 
 def start(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline) -> None:
@@ -131,6 +132,8 @@ def _ended(box: bpy.types.UILayout, context: bpy.types.Context, last: run.Run) -
         row = box.row(align=True)
         if take:
             row.operator("pegbar.finish_take", text="Try Again").folder = str(take.folder.path)
+        else:
+            row.operator("pegbar.run", text="Try Again").pipeline = last.pipeline
         row.operator("pegbar.copy_report").pipeline = last.pipeline
     elif take is None:
         text(box, context, "Stopped.")

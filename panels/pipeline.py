@@ -22,10 +22,10 @@ class Main:
         layout.use_property_split = True
         layout.use_property_decorate = False
         settings = scene_of(context).pegbar
-        self.draw_source(context, settings)
-        draw.params(layout, getattr(settings, self.pipeline.name), self.pipeline)
-        self.draw_length(context, settings)
-        layout.separator()
+        if self.draw_source(context, settings):
+            draw.params(layout, getattr(settings, self.pipeline.name), self.pipeline)
+            self.draw_length(context, settings)
+            layout.separator()
         draw.start(layout, context, self.pipeline)
 
 

@@ -23,22 +23,22 @@ class Sequencer:
         strip = line_strip(scene)
         return strip.name if strip else ""
 
-    def draw_source(self, context: bpy.types.Context, settings: PEGBAR_PG_scene) -> None:
+    def draw_source(self, context: bpy.types.Context, settings: PEGBAR_PG_scene) -> bool:
         column = self.layout.column()
         column.row().prop(settings, "line_art", expand=True)
         if settings.line_art == "OBJECT":
             column.prop(settings, "drawing", text=" ")
         else:
-            row = column.row(heading=" ")
+            row = column.row()
             name = self.source_name(context)
             row.label(text=name or settings.strip or "No Strip", icon="SEQUENCE")
             row.operator("pegbar.pin_strip", text="", icon="PINNED" if settings.strip else "UNPINNED", emboss=False)
         column.separator()
         for index, entry in enumerate(settings.references):
-            self._reference(column.row(heading="" if index else "References"), entry, index)
-        row = column.row(heading=" " if len(settings.references) else "References")
-        row.operator_menu_enum("pegbar.add_reference", "type", text="Add Reference", icon="ADD")
+            self._reference(column.row(align=True), entry, index)
+        column.operator_menu_enum("pegbar.add_reference", "type", text="Add Reference", icon="ADD")
         column.separator()
+        return True
 
     def draw_length(self, context: bpy.types.Context, settings: PEGBAR_PG_scene) -> None:
         pass  # a strip has its own length
@@ -48,8 +48,8 @@ class Sequencer:
         row.use_property_split = False
         row.label(text=bpy.path.basename(entry.name), icon=ICONS[entry.type])
         number = row.row()
-        number.ui_units_x = 4
-        number.prop(entry, "at", text="")
+        number.ui_units_x = 5
+        number.prop(entry, "at", text="Frame")
         row.operator("pegbar.remove_reference", text="", icon="X", emboss=False).index = index
 
 

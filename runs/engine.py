@@ -71,10 +71,14 @@ def queue() -> list[Path]:
     return [folder.path for folder in _worker.queue] if _worker else []
 
 
+def holds(folder: JobFolder) -> bool:
+    """Whether a job waits or is being run."""
+    return folder.path.absolute() in queue()
+
+
 def ahead(folder: JobFolder) -> int:
     """How many jobs come before this one."""
-    paths = queue()
-    return paths.index(folder.path.absolute()) if folder.path.absolute() in paths else 0
+    return queue().index(folder.path.absolute()) if holds(folder) else 0
 
 
 def stop() -> None:

@@ -10,6 +10,9 @@ from ..timeline import WRITE, Placed
 from ..timeline.grease_pencil import TAKES, shown_layers
 from .takes import Take, by_id, sources_of, target_of
 
+HIDDEN = "hidden"
+"""In a take's entry on Grease Pencil data: the layers that are hidden because it is shown instead."""
+
 
 def place(folder: JobFolder, job: Job, frames: Sequence[FrameWritten]) -> Generator[float, None, list[Placed]]:
     """Places every output that the timeline can show, and makes it the selected one. Raises PegbarError; yields as a Writer does."""
@@ -55,12 +58,36 @@ def show(take: Take) -> None:
 
 
 def _show_layers(found: bpy.types.Object, take: Take) -> None:
-    own = set(found.data[TAKES][take.job.id]["layers"])
-    made = {name for entry in found.data[TAKES].values() for name in entry["layers"]}
+    entry = found.data[TAKES][take.job.id]
+    own = set(entry["layers"])
+    made = {name for other in found.data[TAKES].values() for name in other["layers"]}
     read = {layer.name for layer in shown_layers(found, sources_of(take.job)[pipeline(take.job.pipeline).inputs[0].name][0])}
     for layer in found.data.layers:
         if layer.name in made | read:
             layer.hide = layer.name not in own
+    if read:
+        entry[HIDDEN] = sorted(read)
+
+
+def has_hidden_source(found: bpy.types.Object) -> bool:
+    """Whether layers of a drawing are hidden because a take is shown instead."""
+    return any(entry.get(HIDDEN) for entry in found.data.get(TAKES, {}).values())
+
+
+def show_source(found: bpy.types.Object) -> bool:
+    """Shows the layers again that a take was shown instead of, and hides the takes; whether there were any."""
+    if not has_hidden_source(found):
+        return False
+    for entry in found.data[TAKES].values():
+        for name in entry.get(HIDDEN, ()):
+            if name in found.data.layers:
+                found.data.layers[name].hide = False
+        for name in entry["layers"]:
+            if name in found.data.layers:
+                found.data.layers[name].hide = True
+        if HIDDEN in entry:
+            del entry[HIDDEN]
+    return True
 
 
 def _scene(job: Job) -> bpy.types.Scene:

@@ -15,8 +15,9 @@ from ..timeline import Source, Target
 from ..timeline.grease_pencil import shown_layers
 from ..timeline.shot import of_drawing, of_scene, of_strip
 from . import takes
+from .placing import has_hidden_source
 
-SEEDS = 2**31
+SEEDS = 10_000
 RHYTHMS = {1: "on ones", 2: "on twos", 3: "on threes"}
 SILENT_STRIPS = {"SOUND"}
 """Strip types without a picture."""
@@ -88,7 +89,7 @@ def describe(wanted: Request) -> str:
     span = f"frames {shot.first}–{shot.last}" if shot.last > shot.first else f"frame {shot.first}"
     if wanted.target.type == "LAYER":
         return f"{_count(len(shot.frames), 'drawing')}, {span}, {RHYTHMS.get(shot.step, f'every {shot.step}')}"
-    return f"{_count(len(shot.frames), 'frame')}, {span}"
+    return f"{_count(len(shot.frames), 'frame')}, {span.removeprefix('frames ')}"
 
 
 def references(settings: PEGBAR_PG_scene) -> tuple[Source, ...]:
@@ -147,6 +148,8 @@ def _frames(settings: PEGBAR_PG_scene, main: Input, shot: Shot, scene: bpy.types
 def _check_drawn(scene: bpy.types.Scene, source: Source, frames: tuple[int, ...]) -> None:
     """Raises PegbarError where no layer has strokes: what the reader would find out too late."""
     layers = list(shown_layers(bpy.data.objects[source.name], source))
+    if not layers and not source.layers and has_hidden_source(bpy.data.objects[source.name]):
+        return  # a take is shown instead: starting shows the drawing again
     if not layers:
         raise PegbarError(f"{source.name!r} has no visible layer: show one")
     keys = [layer.get_frame_at(frame) for layer in layers for frame in frames]

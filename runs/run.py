@@ -75,6 +75,7 @@ class Run:
     """The engine hangs or is gone: it can be started again, and the run goes on."""
     is_stopping: bool = False
     is_placed: bool = False
+    replaces: bool = False
     is_listed: bool = True
     """Whether it makes a take for the artist; a test of the engine does not."""
     pace: tuple[Progress, float] | None = None
@@ -130,10 +131,10 @@ def report(name: str) -> str:
     return "\n".join(filter(None, (head, request, f"{run.phase}: {run.text}", run.report)))
 
 
-def start(wanted: Request) -> Run:
-    """Begins a run. Raises PegbarError where there is no engine."""
+def start(wanted: Request, replaces: bool = False) -> Run:
+    """Begins a run; where it `replaces` a take its result is shown instead of the source. Raises PegbarError where there is no engine."""
     engine.check()
-    run = Run(wanted.pipeline, wanted.shot, wanted.target.source, _session, bpy.data.filepath)
+    run = Run(wanted.pipeline, wanted.shot, wanted.target.source, _session, bpy.data.filepath, replaces=replaces)
     return _begin(run, _whole(run, wanted))
 
 
@@ -250,6 +251,8 @@ def _generated(run: Run) -> Generator[bool, None, bool]:
 
 def _placed(run: Run) -> Step:
     yield from _shared(run, placing.place(run.folder, run.job, run.state.frames), 0, 1)
+    if run.replaces:
+        placing.show(takes.read(run.folder))
     run.is_placed = True
     placing.push_undo(f"Pegbar Take {takes.number_of(run.folder)}")
 
@@ -283,6 +286,7 @@ def _follow(run: Run, old: list[Event], offset: int) -> Generator[bool, None, Do
     """Keeps the run's state up with the job's events; gives the one that ends it."""
     run.state = replace(state_of(old), name="queued", progress=None, error=None)
     while True:
+        held = engine.holds(run.folder)  # asked before the events: a job leaves the queue after its last one
         new, offset = run.folder.events(offset)
         if new:
             old += new
@@ -295,6 +299,8 @@ def _follow(run: Run, old: list[Event], offset: int) -> Generator[bool, None, Do
         health = engine.ask()
         run.is_lost = health.name in ("silent", "gone")
         run.text, run.report = health.text, health.log
+        if not held and not run.is_lost:
+            raise PegbarError(health.text or f"The engine gave up {run.folder.path.name} without a word: try again")
         yield False
 
 

@@ -108,6 +108,21 @@ def test_the_result_is_one_undo_step(scene):
     assert len(bpy.data.objects["Hero"].data.layers) == 2
 
 
+def test_apply_shows_the_take_instead_of_the_drawing_and_the_next_run_starts_from_the_drawing(scene):
+    found = stage.draw(scene)
+    bpy.ops.pegbar.run(pipeline="liven")
+    bpy.ops.pegbar.apply_take(folder=str(takes.listed()[0].folder.path))
+    shown = {layer.name: not layer.hide for layer in found.data.layers}
+    assert shown == {"Lines": False, **{name: True for name in shown if name != "Lines"}}
+    bpy.ops.pegbar.run(pipeline="liven")
+    first, second = takes.listed()
+    assert first.job.inputs == second.job.inputs
+    latest = set(found.data[TAKES][second.job.id]["layers"])
+    assert {layer.name for layer in found.data.layers if not layer.hide} == latest
+    bpy.ops.pegbar.redo_take(folder=str(first.folder.path))
+    assert len(takes.listed()) == 3
+
+
 def test_undo_while_the_engine_works_loses_nothing(scene):
     stage.draw(scene)
     bpy.ops.ed.undo_push(message="Drawn")
@@ -271,7 +286,7 @@ def test_the_panel_tells_what_will_be_made(scene, tmp_path):
     scene.pegbar.length = 24
     assert describe(request(bpy.context, "liven")) == "12 drawings, frames 24–47, on twos"
     stage.line_art(scene, tmp_path)
-    assert describe(request(bpy.context, "flat")) == "4 frames, frames 1–4"
+    assert describe(request(bpy.context, "flat")) == "4 frames, 1–4"
 
 
 def test_an_unsaved_file_keeps_its_takes_in_the_users_folder(scene):

@@ -1,0 +1,100 @@
+"""Both sidebars, idle, blocked, running, stopped, failed and done, with what they made: pictures to look at."""
+
+import bpy
+import pbgui
+import studio
+from studio import ended, module, run
+
+shot, motion = module("showcase.shot"), module("showcase.motion")
+SIDEBAR_PX = 330
+
+
+def viewport(scene):
+    """A viewport on the scene's camera with the sidebar open."""
+    area = pbgui.editor("VIEW_3D")
+    space = area.spaces.active
+    space.region_3d.view_perspective = "CAMERA"
+    space.overlay.show_floor = space.overlay.show_axis_x = space.overlay.show_axis_y = False
+    space.shading.type, space.shading.background_type = "SOLID", "VIEWPORT"
+    space.shading.background_color = (0.9, 0.9, 0.9)
+    return area
+
+
+def look(area, name, seconds=0.6):
+    pbgui.tab(area, "Pegbar")
+    area.tag_redraw()
+    yield seconds
+    pbgui.shot(name)
+
+
+def main():
+    scene = yield from studio.empty_file()
+    area = viewport(scene)
+    yield 1.0
+    yield from look(area, "viewport_blocked")
+    still = shot.new_scene("Drawing", 24)
+    pbgui.window().scene = still
+    portrait = shot.draw_portrait(still, 38)
+    pbgui.window().view_layer.objects.active = portrait
+    area = viewport(still)
+    yield 0.5
+    yield from look(area, "viewport_idle")
+    still.pegbar.length = 48
+    running = studio.click_run("liven", area)
+    yield from pbgui.wait(lambda: running.state.progress is not None or not running.is_active, 60, 0.01, "progress")
+    yield from look(area, "viewport_running", 0.2)
+    yield from ended(running)
+    assert running.phase == "done", running.text
+    still.frame_set(9)
+    yield from look(area, "viewport_done")
+    with studio.override(area, "UI"):
+        bpy.ops.pegbar.apply_take(folder=str(running.folder.path))
+    still.frame_set(17)
+    yield from look(area, "viewport_applied")
+    yield from sequencer()
+
+
+def sequencer():
+    scene = pbgui.window().scene = shot.new_scene("Shot", 48)
+    area = pbgui.editor("SEQUENCE_EDITOR")
+    yield 0.8
+    yield from look(area, "sequencer_blocked")
+    editor = scene.sequence_editor
+    lines = sorted((studio.REPOSITORY / "demo/lineart").glob("*.png"))
+    strip = editor.strips.new_image("fox lines", str(lines[0]), channel=1, frame_start=1)
+    for path in lines[1:]:
+        strip.elements.append(path.name)
+    editor.active_strip = strip
+    scene.pegbar.references.clear()
+    area.spaces.active.view_type = "SEQUENCER_PREVIEW"
+    with studio.override(area, "UI"):
+        bpy.ops.pegbar.add_reference(type="FILE", filepath=str(studio.REPOSITORY / "demo/reference.png"))
+    yield 0.5
+    with studio.override(area, "WINDOW"):
+        bpy.ops.sequencer.view_all()
+    yield from look(area, "sequencer_idle")
+    running = studio.click_run("flat", area)
+    yield from pbgui.wait(lambda: len(running.state.frames) >= 6 or not running.is_active, 120, 0.05, "frames")
+    yield from look(area, "sequencer_running", 0.2)
+    with studio.override(area, "UI"):
+        bpy.ops.pegbar.cancel()
+    yield from ended(running)
+    yield from look(area, "sequencer_stopped")
+    with studio.override(area, "UI"):
+        bpy.ops.pegbar.finish_take(folder=str(running.folder.path))
+    running = run.latest("flat")
+    yield from ended(running, 200)
+    assert running.phase == "done", running.text
+    scene.frame_set(30)
+    yield from look(area, "sequencer_done", 1.5)
+    scene.pegbar.references[0].name = str(studio.OUT / "gone.png")
+    failing = studio.click_run("flat", area)
+    yield from ended(failing)
+    assert failing.phase == "failed"
+    yield from look(area, "sequencer_failed")
+    studio.module("preferences").preferences().engine_python = "/usr/bin/false"
+    failing = studio.click_run("flat", area)
+    yield 2
+
+
+pbgui.play(main())
