@@ -67,8 +67,9 @@ build: .venv/blender-4.5/.ready ## dist/pegbar-<version>.zip, checked by Blender
 	@$(ENGINE) $(BLENDER_CLI) build --source-dir . --output-dir dist
 	@$(ENGINE) $(BLENDER_CLI) validate dist/*.zip
 
-bench: .venv/engine/.ready ## the benchmarks' tables
-	@for file in benchmarks/*.py; do echo "== $$file"; $(ENGINE) $$file || exit 1; done
+bench: .venv/.libraries $(BLENDER) ## the benchmarks' tables
+	@for name in flat liven raster; do echo "== $$name"; $(ENGINE) -m benchmarks.$$name || exit 1; done
+	@for ready in $(BLENDER); do $$(dirname $$ready)/bin/python -m benchmarks.blender || exit 1; done
 
 clean: ## forget the environments and what was made
 	rm -rf .venv demo dist

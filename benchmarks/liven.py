@@ -1,24 +1,23 @@
 """How long `liven` takes: seconds to make a drawing ready, and milliseconds a frame, as points and touches grow.
 
-usage: python benchmarks/liven.py
+usage: python -m benchmarks.liven
 """
 
-import importlib.util
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
+from engine.pipelines.liven import SPEC, pipeline
+from engine.protocol import Job, Shot
+from engine.spec import complete
+from engine.strokes import CATMULL_ROM, Strokes
+
 FRAMES = 20
 DRAWINGS = [("apart", 30), ("apart", 100), ("apart", 300), ("crossing", 30), ("crossing", 100), ("crossing", 300)]
 
 
 def strokes_of(kind, count, of=30):
     """`count` strokes of `of` points each: random walks that lie apart, or lines over the whole page that cross."""
-    from pegbar.engine.strokes import CATMULL_ROM, Strokes
-
     generator = np.random.default_rng(0)
     if kind == "apart":
         lines = generator.uniform(0, 1000, (count, 1, 2)) + np.cumsum(generator.normal(0, 3, (count, of, 2)), axis=1)
@@ -47,13 +46,6 @@ def strokes_of(kind, count, of=30):
 
 
 def main():
-    spec = importlib.util.spec_from_file_location("pegbar", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
-    sys.modules["pegbar"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["pegbar"])
-    from pegbar.engine.pipelines.liven import SPEC, pipeline
-    from pegbar.engine.protocol import Job, Shot
-    from pegbar.engine.spec import complete
-
     job = Job("liven", complete(SPEC, {"motion": "sway", "line_boil": 0.5}), {}, Shot("Scene", 1, FRAMES, 24.0))
     timing = pipeline.timing_of(job)
     print(f"{'strokes':>10} {'points':>7} {'ready s':>8} {'frame ms':>9} {'100 frames s':>13}")

@@ -1,18 +1,17 @@
 """How long it takes to raster a 1920x1080 frame of 300 strokes of 30 points, beside the same in Pillow and in numpy.
 
-usage: python benchmarks/raster.py
+usage: python -m benchmarks.raster
 """
 
-import importlib.util
-import sys
 import time
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-ROOT = Path(__file__).resolve().parent.parent
+from engine.drawing import curves, raster
+from engine.strokes import CATMULL_ROM, POLY, Strokes
+
 SIZE = 1920, 1080
 COUNT, OF = 300, 30
 ROUNDS = 5
@@ -20,8 +19,6 @@ ROUNDS = 5
 
 def strokes_of(kind, opacity=1.0, fill=0.0):
     """Wandering strokes, thin at both ends, all over the page."""
-    from pegbar.engine.strokes import Strokes
-
     generator, n = np.random.default_rng(1), COUNT * OF
     turn = generator.uniform(0, 2 * np.pi, (COUNT, 1)) + np.cumsum(generator.normal(0, 0.25, (COUNT, OF)), axis=1)
     steps = 15 * np.stack([np.cos(turn), np.sin(turn)], axis=2)
@@ -92,12 +89,6 @@ def overlap(one, other):
 
 
 def main():
-    spec = importlib.util.spec_from_file_location("pegbar", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
-    sys.modules["pegbar"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["pegbar"])
-    from pegbar.engine.drawing import curves, raster
-    from pegbar.engine.strokes import CATMULL_ROM, POLY
-
     print(f"{'':24} {'sketch s':>9} {'colours s':>10} {'ink s':>7} {'Pillow 4x s':>12} {'distance s':>11} {'ratio':>12} {'IoU':>14}")
     for name, strokes in {
         "polylines": strokes_of(POLY),

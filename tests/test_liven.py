@@ -1,6 +1,5 @@
 """`liven`: every stroke comes back itself, moved, alive and whole."""
 
-import time
 from dataclasses import replace
 from itertools import pairwise
 
@@ -422,16 +421,6 @@ def test_points_without_a_place_are_one_clear_sentence(tmp_path, field, value):
     assert isinstance(end, Failed) and not end.traceback
     assert "2 points of the drawing at frame 5 have no place" in end.text
     assert not frames
-
-
-def test_100_frames_of_9000_points_take_under_2_seconds():
-    """In processor time: the other work of the machine does not count."""
-    generator = np.random.default_rng(0)
-    walks = generator.uniform(0, 1000, (300, 1, 2)) + np.cumsum(generator.normal(0, 3, (300, 30, 2)), axis=1)
-    strokes = drawing(list(walks), CATMULL_ROM)
-    started = time.process_time()
-    assert len(moved(strokes, job_of(100, motion="sway", line_boil=0.5))) == 100
-    assert time.process_time() - started < 2.0
 
 
 def test_no_input_is_changed():

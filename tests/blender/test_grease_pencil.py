@@ -1,6 +1,5 @@
 """Drawings are read as the scene shows them, in pixels of its camera, and in final colours."""
 
-import time
 
 import bpy
 import numpy as np
@@ -355,18 +354,3 @@ def test_what_went_away_during_a_run_is_named(scene, camera, draw, take, monkeyp
     bpy.data.objects.remove(hero)
     with pytest.raises(PegbarError, match="'Hero' is no longer there"):
         finish(steps)
-
-
-def test_a_hundred_frames_of_300_strokes_of_30_points_are_read_in_a_second(scene, camera, draw, take, capsys):
-    random = np.random.default_rng(0)
-    for frame in range(1, 101):
-        draw(random.random((300, 30, 3), np.float32), frame=frame)
-    start = time.perf_counter()
-    pieces = [start]
-    steps = READ["sketch"](scene, [Source("OBJECT", "Hero")], range(1, 101), take, "sketch")
-    for _ in steps:
-        pieces.append(time.perf_counter())
-    seconds = pieces[-1] - start
-    with capsys.disabled():
-        print(f"\n{bpy.app.version_string}: 100 frames in {seconds:.2f} s, longest piece {max(np.diff(pieces)) * 1000:.0f} ms")
-    assert seconds < 3

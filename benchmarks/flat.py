@@ -1,0 +1,120 @@
+"""How fast and how right `flat` is: one core, fixed seeds. `make bench`, or `python benchmarks/flat.py`."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: one core is what is measured
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+import conftest  # noqa: F401  loads the repository's root as `pegbar`
+from cartoon import coloured, palette, pebbles, walk
+from pegbar.engine.drawing.frames import encode_png, read_image
+from pegbar.engine.protocol import Done, InputFile, Job, JobFolder, Shot
+from pegbar.engine.worker import run_job
+
+Frame = tuple[np.ndarray, np.ndarray]
+COLOURS = palette(1)
+SIZES = {"512 x 288": (512, 288), "1280 x 720": (1280, 720), "1920 x 1080": (1920, 1080), "3840 x 2160": (3840, 2160)}
+
+
+def run(folder: Path, frames: Iterable[Frame], references: tuple[int, ...] = (1,), **params: object) -> tuple[JobFolder, float]:
+    """Colours a clip from its own true frames as references; the take, and seconds of processor time a frame, all in."""
+    take = JobFolder.create(folder)
+    files: dict[str, list[InputFile]] = {"lineart": [], "reference": []}
+    for number, (lines, ids) in enumerate(frames, 1):
+        images = {"lineart": lines} | ({"reference": coloured(lines, ids, COLOURS)} if number in references else {})
+        for name, image in images.items():
+            file = take.input_file(name, number, ".png")
+            take.file(file).write_bytes(encode_png(image))
+            files[name].append(InputFile(number, file))
+    count = len(files["lineart"])
+    take.write_job(Job("flat", params, {name: tuple(some) for name, some in files.items()}, Shot("Scene", 1, count, 24)))
+    started = time.process_time()
+    end = run_job(take)
+    assert isinstance(end, Done), end
+    return take, (time.process_time() - started) / count
+
+
+def rightness(take: JobFolder, frames: Iterable[Frame]) -> tuple[float, float, float]:
+    """Shares of pixels off the lines and of regions of 12 pixels or more that have their true colour, and of pixels of no reference colour."""
+    pixels, regions, foreign, total = [], [], 0, 0
+    for path, (lines, ids) in zip(sorted((take.outputs / "clip").glob("*.png")), frames, strict=True):
+        found = (read_image(path) * 255).round().astype(np.uint8)
+        off = lines[..., 0] == 1
+        ok = (found == COLOURS[ids]).all(-1)
+        pixels.append(ok[off].mean())
+        areas, count = ndimage.label(off & (ndimage.minimum_filter(lines[..., 0], 1) == 1))
+        sizes = np.bincount(areas.ravel(), minlength=count + 1)
+        hits = np.bincount(areas[ok], minlength=count + 1)
+        regions += (hits > sizes / 2)[1:][sizes[1:] >= 12].tolist()
+        foreign += int((~(found[off][:, None] == COLOURS[None]).all(-1).any(1)).sum())
+        total += int(off.sum())
+    return float(np.mean(pixels)), float(np.mean(regions)), foreign / total
+
+
+def with_gaps(frame: Frame, seed: int, count: int = 8, radius: float = 2.0) -> Frame:
+    """A frame whose lines are broken in some places."""
+    lines, ids = frame[0].copy(), frame[1]
+    rng = np.random.default_rng(seed)
+    ys, xs = np.nonzero(lines[..., 0] < 0.5)
+    y, x = np.mgrid[: ids.shape[0], : ids.shape[1]]
+    for at in rng.integers(0, len(xs), count):
+        lines[np.hypot(x - xs[at], y - ys[at]) <= radius, :3] = 1
+    return lines, ids
+
+
+def scanned(frame: Frame, seed: int) -> Frame:
+    """A frame as a scanner sees it: uneven light and grain."""
+    lines, ids = frame[0].copy(), frame[1]
+    light = np.linspace(0.97, 0.8, ids.shape[1])[None, :, None]
+    grain = np.random.default_rng(seed).normal(0, 0.015, (*ids.shape, 1))
+    lines[..., :3] = np.clip((0.12 + 0.88 * lines[..., :3]) * light + grain, 0, 1)
+    return lines, ids
+
+
+def speed(folder: Path) -> None:
+    print("\nSeconds a frame on one core: read, segment, match, compose, write")
+    for name, (width, height) in SIZES.items():
+        frames = [pebbles(0.2 * k, 300, width, height, max(1.5, height / 360)) for k in range(4)]
+        print(f"  {name:>12}, 300 regions: {run(folder, frames)[1]:.3f} s", flush=True)
+    for count in (50, 300, 1000):
+        frames = [pebbles(0.2 * k, count, 1920, 1080, 3) for k in range(4)]
+        print(f"   1920 x 1080, {count:4d} regions: {run(folder, frames)[1]:.3f} s", flush=True)
+
+
+def length(folder: Path) -> None:
+    print("\nGrowth with the clip: 640 x 360, 100 regions")
+    for count in (12, 48, 192):
+        take, seconds = run(folder, (pebbles(0.05 * k, 100, 640, 360) for k in range(count)))
+        state = sum(path.stat().st_size for path in take.state_folder.iterdir()) / 2**20
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"  {count:4d} frames: {seconds:.3f} s a frame, peak memory {peak:.0f} MB so far, state folder {state:.1f} MB", flush=True)
+
+
+def accuracy(folder: Path) -> None:
+    print("\nA walk cycle with a panning camera, 48 frames                    pixels   regions  foreign colours")
+    clean = [walk(k / 24, 960, 540, 3) for k in range(48)]
+    spoil: dict[str, Callable[[Frame, int], Frame]] = {"clean": lambda f, seed: f, "8 gaps a frame": with_gaps, "scanned": scanned}
+    for name, change in spoil.items():
+        lines = [change(frame, seed) for seed, frame in enumerate(clean)]
+        for references in ((1,), (24,), (1, 48), (1, 24, 48)):
+            take, _ = run(folder, lines, references)
+            pixels, regions, foreign = rightness(take, [(c[0], f[1]) for c, f in zip(clean, lines, strict=True)])
+            print(f"  {name:>15}, references at {references!s:<24} {pixels:14.4f} {regions:9.4f} {foreign:12.6f}", flush=True)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        length(Path(name) / "length")
+        speed(Path(name) / "speed")
+        accuracy(Path(name) / "accuracy")
