@@ -6,7 +6,6 @@ import studio
 from studio import ended, module, run
 
 shot, motion = module("showcase.shot"), module("showcase.motion")
-SIDEBAR_PX = 330
 
 
 def viewport(scene):
@@ -92,9 +91,32 @@ def sequencer():
     yield from ended(failing)
     assert failing.phase == "failed"
     yield from look(area, "sequencer_failed")
-    studio.module("preferences").preferences().engine_python = "/usr/bin/false"
-    failing = studio.click_run("flat", area)
-    yield 2
+    scene.pegbar.references[0].name = str(studio.REPOSITORY / "demo/reference.png")
+    with studio.override(area, "UI"):
+        bpy.ops.pegbar.apply_take(folder=str(running.folder.path))
+    yield from strip_panel()
+    yield from preferences(area)
+
+
+def strip_panel():
+    """The Properties editor's Strip tab beside it."""
+    properties = next(area for area in pbgui.window().screen.areas if area.type == "PROPERTIES")
+    properties.spaces.active.context = "STRIP"
+    yield 0.8
+    pbgui.shot("strip_panel")
+
+
+def preferences(area):
+    with studio.override(area, "UI"):
+        bpy.ops.pegbar.test_engine()
+    tested = run.latest("still")
+    yield from ended(tested)
+    assert "The engine works" in bpy.context.window_manager.pegbar_test
+    area.type = "PREFERENCES"
+    yield 0.5
+    bpy.ops.pegbar.open_preferences()
+    yield 1.0
+    pbgui.shot("preferences")
 
 
 pbgui.play(main())

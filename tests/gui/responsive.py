@@ -1,0 +1,72 @@
+"""No tick of the run's timer and no click blocks the window for over 50 ms: a large drawing and a strip of 48 frames."""
+
+import json
+import time
+
+import bpy
+import numpy as np
+import pbgui
+import studio
+from studio import OUT, ended, stage
+
+MOST_MS = 50
+FRAMES, STROKES, POINTS = 100, 300, 30
+
+
+def large_drawing(scene):
+    """Every frame its own drawing of many strokes."""
+    found = stage.draw(scene, "Large", STROKES, POINTS)
+    layer = found.data.layers[0]
+    first = layer.get_frame_at(1).drawing
+    place = np.zeros(3 * STROKES * POINTS, np.float32)
+    first.attributes["position"].data.foreach_get("vector", place)
+    for frame in range(2, FRAMES + 1):
+        drawing = layer.frames.new(frame).drawing
+        drawing.add_strokes([POINTS] * STROKES)
+        drawing.attributes["position"].data.foreach_set("vector", place + np.float32(0.01 * frame))
+        for attribute, value in (("radius", 0.005), ("opacity", 1.0)):
+            made = drawing.attributes.get(attribute) or drawing.attributes.new(attribute, "FLOAT", "POINT")
+            made.data.foreach_set("value", np.full(STROKES * POINTS, value, np.float32))
+    return found
+
+
+def camera(scene):
+    made = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    made.location, made.rotation_euler = (50, -200, 0), (np.pi / 2, 0, 0)
+    scene.collection.objects.link(made)
+    scene.camera = made
+
+
+def clicked(pipeline, area):
+    began = time.perf_counter()
+    running = studio.click_run(pipeline, area)
+    return running, (time.perf_counter() - began) * 1000
+
+
+def main():
+    scene = yield from studio.empty_file()
+    area = pbgui.editor("VIEW_3D")
+    yield 1.0
+    camera(scene)
+    large_drawing(scene)
+    scene.pegbar.drawings, scene.pegbar.length, scene.pegbar.rhythm = "EACH", FRAMES, "1"
+    yield 0.5
+    watch = studio.Stopwatch()
+    running, click = clicked("liven", area)
+    yield from ended(running, 240)
+    assert running.phase == "done", running.text
+    report = {f"liven, {FRAMES} frames x {STROKES} strokes x {POINTS} points": {"click": round(click, 1), **watch.longest()}}
+    watch.ticks.clear()
+    studio.stage.line_art(scene, OUT, 48)
+    area = pbgui.editor("SEQUENCE_EDITOR")
+    yield 1.0
+    running, click = clicked("flat", area)
+    yield from ended(running, 240)
+    assert running.phase == "done", running.text
+    report["flat, 48 frames"] = {"click": round(click, 1), **watch.longest()}
+    pbgui.log(json.dumps(report))
+    (OUT / "responsive.json").write_text(json.dumps(report, indent=1))
+    assert max(value for part in report.values() for value in part.values()) <= MOST_MS, report
+
+
+pbgui.play(main())
