@@ -16,6 +16,10 @@ from .places import Source, write_input
 READABLE = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 """The kinds of file that the engine reads."""
 
+PNG = b"\x89PNG\r\n\x1a\n"
+STARTS = (PNG, b"\xff\xd8\xff", b"II", b"MM", b"RIFF", b"BM")
+"""What files of these kinds begin with."""
+
 PIECE = 1 << 18
 """Pixels that are compressed at a time: some 10 ms."""
 
@@ -58,12 +62,38 @@ def read_file(
 
 
 def copy(path: Path, to: Path) -> None:
-    """Copies a picture into the take. Raises PegbarError that says which side refused."""
+    """Copies a picture into the take. Raises PegbarError that says which side refused, or what is wrong with the picture."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise PegbarError(f"{path} cannot be read ({error.strerror or error}): put it back or choose another picture") from error
+    if fault := _fault(data):
+        raise PegbarError(f"{path} {fault}: export it again or choose another picture")
     write_input(to, data)
+
+
+def _fault(data: bytes) -> str:
+    """What a quick look finds wrong with a picture's file, here where its own name is known; the engine reads every pixel."""
+    if not data:
+        return "is empty"
+    if not data.startswith(STARTS):
+        return "is no picture"
+    return "" if not data.startswith(PNG) or _is_whole_png(memoryview(data)) else "is damaged"
+
+
+def _is_whole_png(data: memoryview) -> bool:
+    """Whether all chunks that matter are there to the last and unchanged."""
+    at = len(PNG)
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + length
+        is_whole = data[end : end + 4] == zlib.crc32(data[at + 4 : end]).to_bytes(4, "big")
+        if kind[:1].isupper() and not is_whole:
+            return False
+        if kind == b"IEND":
+            return True
+        at = end + 4
+    return False
 
 
 def _loaded(path: Path) -> NDArray[np.float32]:
@@ -108,7 +138,7 @@ def _png(pixels: NDArray[np.float32]) -> Generator[float, None, bytes]:
         yield min(1.0, (top + rows) / height)
     parts.append(compressor.flush())
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", b"".join(parts)) + _chunk(b"IEND", b"")
+    return PNG + _chunk(b"IHDR", header) + _chunk(b"IDAT", b"".join(parts)) + _chunk(b"IEND", b"")
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

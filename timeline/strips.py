@@ -4,7 +4,7 @@ A plain image strip is read from its own files; `render` reads all others.
 """
 
 import struct
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import bpy
@@ -23,16 +23,20 @@ def read(
     """Writes what one strip shows on each frame of the scene; frames that show the same file share it."""
     if len(sources) != 1:
         raise PegbarError(f"{len(sources)} strips are chosen: choose one")
+    scene_name = scene.name
     strip = render.strip_named(scene, sources[0].name)
     first, end = strip_range(strip)
     if outside := [frame for frame in frames if not first <= frame < end]:
         raise PegbarError(
             f"Frame {outside[0]} lies outside the strip {strip.name!r}, which goes from {first} to {end - 1}: choose frames within it"
         )
-    if not _is_plain(scene, strip):
-        return (yield from render.read(scene, strip.name, frames, folder, name))
-    shown = [_file_at(scene, strip, frame) for frame in frames]
-    yield from _checked(strip.name, list(dict.fromkeys(shown)))
+    needed = list(dict.fromkeys(path for frame in frames for path in _files_at(scene, strip, frame)))
+    strip_name, is_plain = strip.name, _is_plain(scene, strip)
+    shown = [_file_at(scene, strip, frame) for frame in frames] if is_plain else []
+    yield from _all_there(strip_name, needed)
+    if not is_plain:
+        return (yield from render.read(scene_named(scene_name), strip_name, frames, folder, name))
+    yield from _of_one_size(strip_name, needed)
     copies: dict[Path, str] = {}
     for done, path in enumerate(dict.fromkeys(shown)):
         yield done / len(frames)
@@ -95,20 +99,41 @@ def _file_at(scene: bpy.types.Scene, strip: bpy.types.Strip, frame: int) -> Path
     return Path(bpy.path.abspath(strip.directory, library=scene.library)) / element.filename
 
 
-def _checked(strip: str, paths: Sequence[Path]) -> Generator[float, None, None]:
-    """Looks at all the files before any is copied. Raises PegbarError where some are gone or of another size."""
-    missing, sizes = [], {}
+def _files_at(scene: bpy.types.Scene, strip: bpy.types.Strip, frame: int) -> Iterator[Path]:
+    """The files that a strip needs for a frame of the scene, those of the strips in it and below it, too."""
+    first, end = strip_range(strip)
+    if not first <= frame < end:
+        return
+    if strip.type == "IMAGE":
+        yield _file_at(scene, strip, frame)
+    elif strip.type == "MOVIE":
+        yield Path(bpy.path.abspath(strip.filepath, library=scene.library))
+    inputs = (getattr(strip, name, None) for name in ("input_1", "input_2"))
+    for inner in (*(inner for inner in getattr(strip, "strips", ()) if not inner.mute), *filter(None, inputs)):
+        yield from _files_at(scene, inner, frame)
+
+
+def _all_there(strip: str, paths: Sequence[Path]) -> Generator[float, None, None]:
+    """Looks for all the files before any is read: Blender would show a missing one as plain colour. Raises PegbarError."""
+    missing = []
     for path in paths:
         yield 0.0
         if not path.is_file():
             missing.append(path)
-        elif size := _png_size(path):
-            sizes[path] = size
     if missing:
         raise PegbarError(
             f"{len(missing)} of the {len(paths)} pictures of the strip {strip!r} are gone, the first is {missing[0]}: "
             f"put them back or choose the strip's files again"
         )
+
+
+def _of_one_size(strip: str, paths: Sequence[Path]) -> Generator[float, None, None]:
+    """Raises PegbarError where pictures are of different sizes."""
+    sizes = {}
+    for path in paths:
+        yield 0.0
+        if size := _png_size(path):
+            sizes[path] = size
     for path, size in sizes.items():
         first = next(iter(sizes))
         if size != sizes[first]:
