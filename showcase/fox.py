@@ -13,15 +13,21 @@ INK, FINE = 0.017, 0.012
 """Widths of outlines, in metres: of a part and of a detail."""
 HEAD = 0.44
 """Half the head's width in metres."""
+EYE = (0.185, 0.265)
+"""Half an eye's width and height, in the head's unit."""
 PALETTE = {
     "Fur": "#e8793a", "Fur Light": "#fff1dc", "Fur Dark": "#5a3425", "Tuft": "#c95a24", "Ear Inside": "#f3bfa2",
-    "Eye": "#fdfdf8", "Iris": "#4f9a5b", "Pupil": "#241a1c", "Gleam": "#ffffff", "Nose": "#33211f",
+    "Eye": "#fdfdf8", "Iris": "#4f9a5b", "Pupil": "#241a1c", "Gleam": "#ffffff", "Lid": "#e8793a", "Nose": "#33211f",
     "Mouth": "#8c2a36", "Tongue": "#e77c83", "Coat": "#f2b632", "Coat Band": "#fff3d6", "Coat Far": "#cf962a", "Button": "#7c4a2a",
     "Belt": "#6b3e26", "Buckle": "#d8d3c4", "Trousers": "#39557f", "Trousers Far": "#2b4166", "Boot": "#8c2f39", "Boot Far": "#6e2530",
     "Sole": "#e9d8b4", "Boot Cuff": "#c25c66", "Paw": "#4a2b20", "Paw Far": "#3a2219", "Scarf": "#1f8a8c", "Scarf Band": "#f4ede0",
     "Scarf Far": "#176a6e", "Satchel": "#a8693d", "Flap": "#8b522d", "Strap": "#6e4024", "Clasp": "#e2b84d", "Letter": "#fbf7ec",
     "Seal": "#c9343f", "Balloon": "#e4485b", "Balloon Gleam": "#fbd0d2", "Knot": "#b93547", "Shadow": "#c9ad74",
 }  # fmt: skip
+
+
+UNLINED = {"Lid"}
+"""Materials that are drawn without an outline."""
 
 
 def fox(time: float) -> list[Shape]:
@@ -95,10 +101,10 @@ def scarf_end(time: float) -> list[Shape]:
     spine = spaced(np.array(links), 9)
     whole = tube(spine, np.linspace(0.1, 0.165, 9), tip=0, root=0.3)
     left, right = whole[:9], whole[9:18][::-1]
-    bands = [cut("Scarf Band", [left[i], left[i + 1], right[i + 1], right[i]], FINE, range(4)) for i in (4, 6)]
+    band = cut("Scarf Band", [left[5], left[6], right[6], right[5]], FINE, range(4))
     ends = [left[8] + (right[8] - left[8]) * share for share in (0.12, 0.37, 0.63, 0.88)]
     fringe = [line([end, end + (spine[8] - spine[7]) * 0.55], FINE, taper=0.5) for end in ends]
-    return [*fringe, cut("Scarf", whole, INK, [8, 9]), *bands]
+    return [*fringe, cut("Scarf", whole, INK, [8, 9]), band]
 
 
 def far_hand(time: float) -> Points:
@@ -158,7 +164,7 @@ def body(time: float) -> list[Shape]:
         np.array(a) * 0.82 + np.array(b) * 0.18
         for a, b in zip(hem, [(0.215, 0.18), (0.07, 0.18), (-0.07, 0.18), (-0.215, 0.18)], strict=True)
     ]
-    front = np.array([(0.1 + turn, 0.5), (0.125, 0.2), (0.13 + swing, -0.17)])
+    front = np.array([(0.105 + turn, 0.42), (0.118, 0.32), (0.122, 0.24)])
     buttons = [
         soft("Button", oval(at, (0.027, 0.027), 8), FINE * 0.8) for at in ((0.055 + turn, 0.37), (0.06, 0.27), (0.065 + swing * 0.6, 0.04))
     ]
@@ -192,7 +198,7 @@ def satchel(time: float) -> list[Shape]:
     flap = [(-0.155, 0.03), (0.135, 0.03), (0.145, -0.07), (0.0, -0.115), (-0.16, -0.07)]
     parts = [
         plain("Letter", letter, FINE),
-        line([(-0.12, 0.095), (-0.035, 0.065), (0.033, 0.125)], FINE * 0.8, taper=0.3),
+        line([(-0.1, 0.085), (-0.035, 0.05), (0.02, 0.1)], FINE * 0.8, taper=0.6),
         soft("Seal", oval((-0.036, 0.068), (0.022, 0.022), 8), FINE * 0.7),
         cut("Satchel", bag, INK, [0, 1], 0.9),
         cut("Flap", flap, INK, [0, 1], 0.9),
@@ -268,7 +274,7 @@ def eyes(time: float) -> list[Shape]:
     look = np.array([0.02 + 0.03 * motion.yaw(time), 0.0])
     parts = []
     for side in (-1, 1):
-        white = oval((0.42 * side, 0.1), (0.185, 0.265), 12, 0.08 * side)
+        white = oval((0.42 * side, 0.1), EYE, 12)
         middle = np.array((0.395 * side, 0.07)) + look
         parts.append(soft("Eye", turned(time, white), INK * 0.8))
         if closed < 0.98:
@@ -277,22 +283,26 @@ def eyes(time: float) -> list[Shape]:
                 soft("Pupil", turned(time, oval(middle, (0.085, 0.13))), FINE * 0.6),
                 soft("Gleam", turned(time, oval(middle + np.array((0.035, 0.075)), (0.047, 0.062), 8)), FINE * 0.5),
             ]
-        if closed > 0.05:
-            parts.append(lid(time, white, closed))
-        lash = [white[i] for i in (7, 6, 5, 4, 3, 2, 1, 0)][:: 1 if side > 0 else -1]
-        parts.append(line(turned(time, lash if closed < 0.6 else lash[:0] or [white[i] for i in (6, 7, 8, 9, 10, 11, 0)]), INK * 1.5))
+        lash = [white[i] for i in (7, 6, 5, 4, 3, 2, 1, 0)]
+        parts += lid(time, np.array((0.42 * side, 0.1)), closed) if closed > 0.05 else [line(turned(time, lash), INK * 1.5)]
         brow = [(0.24 * side, 0.44), (0.42 * side, 0.5 + 0.05 * motion.smile(time)), (0.62 * side, 0.4)]
         parts.append(line(turned(time, brow), INK * 1.5, taper=0.7))
     return parts
 
 
-def lid(time: float, white: Points, closed: float) -> Shape:
-    """The lid: the eye's form from its top down to where it is closed."""
-    edge = white[:, 1].max() - closed * np.ptp(white[:, 1])
-    ring = spaced(np.vstack([white[3:], white[:4]]), 40)[:-1]
-    covered = ring.copy()
-    covered[:, 1] = np.maximum(ring[:, 1], edge - 0.05 * (1 - ((ring[:, 0] - white[:, 0].mean()) / 0.185) ** 2))
-    return Shape("Fur", turned(time, covered), np.full(len(covered), FINE), "POLY")
+def lid(time: float, eye: Points, closed: float) -> list[Shape]:
+    """The lid over an eye about its middle: fur down to its edge, without an outline but for the lashes there."""
+    reach, height = EYE
+    edge = height * (1 - 2 * closed)
+    wide = 1.0 if edge < 0 else np.sqrt(1 - min(edge / height, 1) ** 2)
+    across = np.linspace(-wide, wide, 13)
+    low = np.maximum(edge - 0.05 * (1 - across**2), -height * np.sqrt(1 - across**2))
+    lashes = eye + np.stack([across * reach, low], 1)
+    start = np.arcsin(np.clip(low[-1] / height, -1, 1))
+    over = np.linspace(start, np.pi - start, 13)
+    top = eye + np.stack([np.cos(over) * reach * 1.12, np.sin(over) * height * 1.09], 1)
+    patch = turned(time, [*lashes, *top])
+    return [Shape("Lid", patch, np.full(len(patch), FINE), "POLY"), line(turned(time, lashes), INK * 1.5, taper=0.6)]
 
 
 def muzzle(time: float) -> list[Shape]:

@@ -10,8 +10,7 @@ from .shapes import Shape, cut, line, oval, plain, puffs, soft
 FAR, THIN = 0.012, 0.009
 """Widths of outlines in metres: the background's lines are thinner than the fox's."""
 PALETTE = {
-    "Sky": "#a9dde0", "Sun": "#ffd166", "Sun Ring": "#ffe4a3", "Cloud": "#fffaf0", "Hill Far": "#9ccbb0",
-    "Hill": "#76b386", "Field": "#93c46b", "Path": "#e3c88f", "Wall": "#f3ddb3", "Roof": "#c8553d", "Roof Side": "#a6412e",
+    "Sky": "#a9dde0", "Sun": "#ffd166", "Cloud": "#fffaf0", "Hill": "#76b386", "Field": "#93c46b", "Path": "#e3c88f", "Wall": "#f3ddb3", "Roof": "#c8553d", "Roof Side": "#a6412e",
     "Door": "#7a4e2d", "Window": "#fff0a8", "Chimney": "#b58463", "Trunk": "#87583a", "Crown": "#4d985a", "Crown Light": "#6db866",
     "Apple": "#d8403a", "Post": "#8a6a4a", "Box": "#4f7cac", "Box Front": "#7fa6cf", "Flag": "#d94f45", "Grass": "#5fa04e",
     "Petal": "#f7a6c1", "Heart": "#ffd54f",
@@ -30,14 +29,13 @@ def layers() -> dict[str, tuple[float, list[Shape]]]:
 
 def meadow() -> tuple[float, list[Shape]]:
     """What grows before the fox: distance and shapes."""
-    return -1.2, [*tussock(-1.5, 0.85), *flower(-1.95, 0.34), *tussock(1.5, 0.8), *flower(1.9, 0.36)]
+    return -1.2, [*tussock(-1.55, 0.62), *tussock(1.5, 0.58), *flower(1.95, 0.36)]
 
 
 def sky() -> list[Shape]:
     wide = [(-6, -1), (6, -1), (6, 5), (-6, 5)]
     clouds = [cloud((-0.55, 2.14), 0.58), cloud((1.75, 2.28), 0.44), cloud((-2.85, 1.85), 0.5)]
-    return [plain("Sky", wide, FAR), soft("Sun Ring", oval((-1.75, 2.2), (0.36, 0.36), 14), FAR),
-            soft("Sun", oval((-1.75, 2.2), (0.25, 0.25), 12), FAR), *clouds]  # fmt: skip
+    return [plain("Sky", wide, FAR), soft("Sun", oval((-1.75, 2.2), (0.32, 0.32), 14), FAR), *clouds]  # fmt: skip
 
 
 def cloud(at: tuple[float, float], size: float) -> Shape:
@@ -47,9 +45,8 @@ def cloud(at: tuple[float, float], size: float) -> Shape:
 
 
 def hills() -> list[Shape]:
-    far = [(-6, -1), (6, -1), (6, 1.0), (4.3, 1.2), (2.9, 0.95), (1.7, 1.2), (0.4, 0.98), (-1.2, 1.3), (-2.8, 1.0), (-4.4, 1.25), (-6, 1.0)]
-    near = [(-6, -1), (6, -1), (6, 0.95), (3.4, 0.85), (1.4, 0.78), (-0.3, 0.66), (-2.0, 0.92), (-3.8, 0.72), (-6, 0.9)]
-    return [cut("Hill Far", far, FAR, [0, 1, 2, 10]), cut("Hill", near, FAR, [0, 1, 2, 8])]
+    ridge = [(-6, -1), (6, -1), (6, 1.0), (3.4, 0.8), (1.5, 1.12), (-0.3, 0.78), (-2.2, 1.16), (-3.8, 0.9), (-6, 1.1)]
+    return [cut("Hill", ridge, FAR, [0, 1, 2, 8])]
 
 
 def cottage() -> list[Shape]:
@@ -76,7 +73,7 @@ def tree() -> list[Shape]:
     trunk = [(x - 0.16, 0.35), (x - 0.09, 0.7), (x - 0.1, 1.1), (x + 0.1, 1.1), (x + 0.09, 0.7), (x + 0.2, 0.35)]
     crown, valleys = puffs((x, 1.55), (0.72, 0.56), 8, turn=0.2)
     light, inner = puffs((x - 0.16, 1.72), (0.36, 0.22), 6, turn=0.5)
-    apples = [soft("Apple", oval((x + dx, z), (0.055, 0.055), 8), THIN) for dx, z in ((0.42, 1.5), (-0.05, 1.28), (0.3, 1.82))]
+    apples = [soft("Apple", oval((x + dx, z), (0.055, 0.055), 8), THIN) for dx, z in ((0.42, 1.5), (0.02, 1.24))]
     return [cut("Trunk", trunk, FAR, [0, 5]), cut("Crown", crown, FAR, valleys, 1.1),
             cut("Crown Light", light, THIN, inner, 1.1), *apples]  # fmt: skip
 
@@ -106,20 +103,9 @@ def letter_box() -> list[Shape]:
 
 
 def tussock(x: float, size: float) -> list[Shape]:
-    points = [
-        (-0.3, -0.3),
-        (-0.34, 0.0),
-        (-0.2, -0.06),
-        (-0.18, 0.16),
-        (-0.06, -0.02),
-        (0.02, 0.22),
-        (0.1, -0.02),
-        (0.22, 0.13),
-        (0.22, -0.08),
-        (0.36, -0.01),
-        (0.3, -0.3),
-    ]
-    return [cut("Grass", np.array(points) * size + (x, -0.22), FAR, range(11), 0.9)]
+    points = [(-0.2, -0.2), (-0.34, 0.0), (-0.2, -0.06), (-0.18, 0.16), (-0.06, -0.02), (0.02, 0.22), (0.1, -0.02), (0.22, 0.13), (0.22, -0.08),
+              (0.36, -0.01), (0.2, -0.2), (0, -0.24)]  # fmt: skip
+    return [cut("Grass", np.array(points) * size + (x, -0.01), FAR, range(1, 10), 0.9)]
 
 
 def flower(x: float, height: float) -> list[Shape]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from . import motion, setting
 from .fox import PALETTE as FOX_PALETTE
-from .fox import fox, shadow
+from .fox import UNLINED, fox, shadow
 from .shapes import Shape
 
 SIZE = (1280, 720)
@@ -122,10 +122,11 @@ def _set(drawing: bpy.types.GreasePencilDrawing, name: str, kind: str, domain: s
 
 
 def _material(name: str, colour: str) -> bpy.types.Material:
-    """A line alone where there is no colour; else a fill with a line around it."""
+    """A line alone where there is no colour; else a fill, and but for a few a line around it."""
     material = bpy.data.materials.new(name)
     bpy.data.materials.create_gpencil_data(material)
     material.grease_pencil.color = _linear(INK)
+    material.grease_pencil.show_stroke = name not in UNLINED
     material.grease_pencil.show_fill = bool(colour)
     if colour:
         material.grease_pencil.fill_color = _linear(colour)
