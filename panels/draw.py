@@ -8,11 +8,11 @@ import bpy
 from ..engine.protocol import PegbarError
 from ..engine.spec import Pipeline
 from ..preferences import engine_python
-from ..runs import engine, run, takes
+from ..runs import engine, placing, run, takes
 from ..runs.request import describe, request, scene_of
 
 BUTTON_SCALE = 1.5
-CHARACTER_PX = 6.6
+CHARACTER_PX = 6.0
 """The mean width of a letter at a scale of 1."""
 MARGIN_PX = 52
 ORDINALS = {1: "Next in line", 2: "2nd in line", 3: "3rd in line"}
@@ -145,7 +145,8 @@ def _ended(box: bpy.types.UILayout, context: bpy.types.Context, last: run.Run) -
         for warning in take.state.warnings:
             text(box, context, warning, "INFO")
         row = box.row(align=True)
-        row.operator("pegbar.apply_take").folder = str(take.folder.path)
+        if not placing.is_shown(take):
+            row.operator("pegbar.apply_take").folder = str(take.folder.path)
         row.operator("pegbar.redo_take").folder = str(take.folder.path)
 
 

@@ -58,15 +58,27 @@ def show(take: Take) -> None:
 
 
 def _show_layers(found: bpy.types.Object, take: Take) -> None:
-    entry = found.data[TAKES][take.job.id]
-    own = set(entry["layers"])
-    made = {name for other in found.data[TAKES].values() for name in other["layers"]}
+    entries = found.data[TAKES]
+    own = set(entries[take.job.id]["layers"])
+    made = {name for entry in entries.values() for name in entry["layers"]}
+    hidden = {name for entry in entries.values() for name in entry.get(HIDDEN, ())}
     read = {layer.name for layer in shown_layers(found, sources_of(take.job)[pipeline(take.job.pipeline).inputs[0].name][0])}
     for layer in found.data.layers:
         if layer.name in made | read:
             layer.hide = layer.name not in own
-    if read:
-        entry[HIDDEN] = sorted(read)
+    for entry in entries.values():
+        entry.pop(HIDDEN, None)
+    entries[take.job.id][HIDDEN] = sorted(hidden | read)
+
+
+def is_shown(take: Take) -> bool:
+    """Whether the take is shown instead of what it was made from."""
+    scene = bpy.data.scenes.get(take.job.shot.scene)
+    source = scene.sequence_editor.strips_all.get(take.source) if scene and scene.sequence_editor else None
+    if strips := strips_of(take):
+        return all(not strip.mute for strip in strips) and (source is None or source.mute)
+    found = _object(take)
+    return found is not None and bool(found.data[TAKES][take.job.id].get(HIDDEN))
 
 
 def has_hidden_source(found: bpy.types.Object) -> bool:
@@ -85,8 +97,7 @@ def show_source(found: bpy.types.Object) -> bool:
         for name in entry["layers"]:
             if name in found.data.layers:
                 found.data.layers[name].hide = True
-        if HIDDEN in entry:
-            del entry[HIDDEN]
+        entry.pop(HIDDEN, None)
     return True
 
 

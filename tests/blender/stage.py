@@ -7,7 +7,8 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from pegbar.timeline.versions import grease_pencils
+
+from ...timeline.versions import grease_pencils
 
 SIZE = (96, 64)
 RED, BLUE, PAPER, INK = (200, 40, 30), (40, 60, 200), (240, 230, 210), (0, 0, 0)

@@ -5,10 +5,19 @@ import pbgui
 import studio
 from studio import ended, module, run
 
-shot, motion = module("showcase.shot"), module("showcase.motion")
+shot = module("showcase.shot")
 
 
-def viewport(scene):
+def forget_takes(found):
+    """A drawing without what takes have made of it."""
+    for entry in found.data.pop("pegbar_takes").values():
+        for name in entry["layers"]:
+            found.data.layers.remove(found.data.layers[name])
+    for layer in found.data.layers:
+        layer.hide = False
+
+
+def viewport():
     """A viewport on the scene's camera with the sidebar open."""
     area = pbgui.editor("VIEW_3D")
     space = area.spaces.active
@@ -27,15 +36,19 @@ def look(area, name, seconds=0.6):
 
 
 def main():
-    scene = yield from studio.empty_file()
-    area = viewport(scene)
+    yield from studio.empty_file()
+    area = viewport()
     yield 1.0
     yield from look(area, "viewport_blocked")
-    still = shot.new_scene("Drawing", 24)
-    pbgui.window().scene = still
-    portrait = shot.draw_portrait(still, 38)
+    bpy.ops.wm.open_mainfile(filepath=str(studio.REPOSITORY / "demo/demo.blend"))
+    yield 1.0
+    bpy.ops.wm.save_as_mainfile(filepath=str(studio.OUT / "fox.blend"))
+    still = pbgui.window().scene = bpy.data.scenes["Drawing"]
+    portrait = next(found for found in still.objects if found.type == "GREASEPENCIL")
+    forget_takes(portrait)
     pbgui.window().view_layer.objects.active = portrait
-    area = viewport(still)
+    still.frame_set(1)
+    area = viewport()
     yield 0.5
     yield from look(area, "viewport_idle")
     still.pegbar.length = 48
@@ -54,7 +67,7 @@ def main():
 
 
 def sequencer():
-    scene = pbgui.window().scene = shot.new_scene("Shot", 48)
+    scene = pbgui.window().scene = shot.new_scene("Clip", 48)
     area = pbgui.editor("SEQUENCE_EDITOR")
     yield 0.8
     yield from look(area, "sequencer_blocked")

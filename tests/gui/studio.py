@@ -15,7 +15,6 @@ PACKAGE = "bl_ext.user_default.pegbar"
 extension = sys.modules[PACKAGE]
 if str(REPOSITORY) not in extension.__path__:
     extension.__path__.append(str(REPOSITORY))  # the drawings of the demo and the tests' stage, which the zip leaves out
-sys.modules.setdefault("pegbar", extension)
 
 
 def module(name):
