@@ -102,7 +102,7 @@ def tilt(time: float) -> float:
 def lids(time: float) -> float:
     """0 open, 1 closed: a blink on the walk, another within the turn of the head, a third while waving."""
     blinks = [(10, 4.0), (30, 3.8), (43, 2.6)]
-    return max(0.0, *(1.25 * (1 - abs(time - middle) / half) for middle, half in blinks)) if time else 0.0
+    return max(0.0, *(1.25 * (1 - abs(time - middle) / half) for middle, half in blinks))
 
 
 def smile(time: float) -> float:
@@ -143,10 +143,6 @@ def near_hand(time: float) -> tuple[float, float]:
     """The hand's tilt against the forearm, late behind the wave, and how far its fingers are spread."""
     late = -0.38 * np.cos(2 * np.pi * (time - 36.5) / 8) * keyed(time, (35, 0), (39, 1))
     return late, keyed(time, (29, 0), (35, 1))
-
-
-def _shoulder(time: float) -> float:
-    return hip_x(time) - lean(time) * 0.5
 
 
 def _bounce(time: float) -> float:
