@@ -221,6 +221,12 @@ def test_two_colours_in_one_region_stay_on_the_reference_and_are_noted_elsewhere
     assert [len(json.loads(path.read_text())) for path in sorted((take.outputs / "notes").glob("*.json"))] == [0, 1]
 
 
+def test_a_reference_of_another_moment_is_told_and_matched_by_its_own_regions(tmp_path):
+    take = done(job(tmp_path, [SHORT[0][0]], {1: coloured(*walk(0.45, *SIZE), COLOURS)}, close_gaps=2))
+    assert "The reference at frame 1 does not fit the line art there" in take.state().warnings[0]
+    assert right(pixels(take)[0], SHORT[0]) > 0.8
+
+
 def test_held_and_repeated_drawings_are_coloured_once_and_alike(tmp_path):
     take = JobFolder.create(tmp_path)
     files = [put(take, "lineart", i, SHORT[i][0]) for i in range(3)]

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from ...drawing import lineart, raster
 from ...drawing.frames import Frames, image_size
@@ -31,7 +32,7 @@ _SAME_ASPECT = 0.01
 _FITS = 0.9
 """Mean share of one colour in the line art's regions over a reference, from which the two show the same drawing."""
 
-_REFERENCE_TRUST = 0.3
+_REFERENCE_TRUST = 0.15
 """How much a reference far away in time counts beside the drawing just before."""
 _LAGS, _LAG_TRUST = (3, 9), 0.3
 """How many drawings back one looks beside the one just before, for what was hidden in between; and how much these count."""
@@ -54,7 +55,7 @@ def generate(model: None, job: Job, inputs: Mapping[str, Frames], report: Report
         cel = shot.cel_at[frame]
         colours = shot.colours(cel)
         report.progress("Colouring", step, len(shot.frames))
-        contents = shot.composed(cel, colours)
+        contents = shot.composed(cel, colours, wanted)
         for output in wanted:
             report.write(output, frame, contents[output])
         shot.forget(cel)
@@ -169,6 +170,10 @@ class _Shot:
             paint = painted(self._labels(cel), image, layer[..., 3])
             if float(np.average(paint.share, weights=np.sqrt(regions.area))) >= _FITS:
                 return Anchor(cel, regions, none, number, paint, fits=True)
+        if number in self.frames:
+            self._report.warn(
+                f"The reference at frame {number} does not fit the line art there, so its colours are carried over by shape: check Close Gaps"
+            )
         labels, ink = from_colours(image, self.params["speck_size"])
         return Anchor(cel, describe(labels), none, number, painted(labels, image, ink), fits=False)
 
@@ -240,8 +245,8 @@ class _Shot:
 
     # --- pictures
 
-    def composed(self, cel: int, colours: Matched) -> dict[str, Any]:
-        """Every output of one drawing."""
+    def composed(self, cel: int, colours: Matched, wanted: list[str]) -> dict[str, Any]:
+        """The outputs of one drawing that are asked for."""
         labels = self._labels(cel)
         index = colours.chances.argmax(1).astype(np.int32)
         own = next((anchor for anchor in self.anchors if anchor.fits and anchor.cel == cel), None)
@@ -252,11 +257,12 @@ class _Shot:
             confidence = own.painted.true.astype(np.float32)
         colour = self.palette[at]
         layer = self._layer(cel)
-        clip = colour if layer is None else _over(layer, colour)
-        lines = np.zeros_like(colour) if layer is None else eight_bit(layer)
-        notes = _notes(labels, self.palette[index], confidence, self.params["check_below"])
-        pictures = {"clip": clip, "colour": colour, "lines": lines}
-        return {name: picture / np.float32(255) for name, picture in pictures.items()} | {"notes": notes}
+        contents: dict[str, Any] = {"notes": _notes(labels, self.palette[index], confidence, self.params["check_below"])}
+        contents["clip"] = (colour if layer is None else _over(layer, colour)) / np.float32(255)
+        if "lines" in wanted:
+            contents["colour"] = colour / np.float32(255)
+            contents["lines"] = np.zeros(colour.shape, np.float32) if layer is None else layer
+        return contents
 
 
 def _cels(frames: tuple[int, ...], lines: Frames) -> tuple[dict[int, int], list[int]]:
@@ -338,20 +344,22 @@ def _over(layer: Floats, colour: Pixels) -> Pixels:
 def _notes(labels: Labels, chosen: Colours, confidence: Floats, check_below: float) -> list[dict[str, Any]]:
     """The regions whose colour the artist should check, least sure first."""
     notes = []
+    boxes = ndimage.find_objects(labels + 1)
     for region in np.argsort(confidence, kind="stable"):
         if confidence[region] >= check_below:
             break
-        rows, columns = np.nonzero(labels == region)
+        down, across = boxes[region]
+        rows, columns = np.nonzero(labels[down, across] == region)
         nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
-        x, y = int(columns.min()), int(rows.min())
+        colour = chosen[region]
         notes.append(
             {
                 "region": int(region),
-                "x": int(columns[nearest]),
-                "y": int(rows[nearest]),
-                "box": [x, y, int(columns.max()) + 1 - x, int(rows.max()) + 1 - y],
+                "x": across.start + int(columns[nearest]),
+                "y": down.start + int(rows[nearest]),
+                "box": [across.start, down.start, across.stop - across.start, down.stop - down.start],
                 "area": len(rows),
-                "colour": "#" + bytes(chosen[region][: 3 if chosen[region][3] == 255 else 4]).hex(),
+                "colour": "#" + bytes(colour[: 3 if colour[3] == 255 else 4]).hex(),
                 "confidence": round(float(confidence[region]), 3),
             }
         )
