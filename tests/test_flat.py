@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pegbar.engine.drawing.frames import encode_png, read_image
-from pegbar.engine.pipelines.flat import SPEC, matching
+from pegbar.engine.pipelines.flat import SPEC
+from pegbar.engine.pipelines.flat.description import describe
+from pegbar.engine.pipelines.flat.matching import Coloured, match
 from pegbar.engine.protocol import Done, Failed, FrameWritten, InputFile, Job, JobFolder, Progress, Shot
 from pegbar.engine.strokes import POLY, Strokes
 from pegbar.engine.worker import run_job
@@ -303,9 +305,9 @@ def test_each_setting_has_words_for_the_artist():
 
 
 def test_matching_gives_chances_that_add_up():
-    one, other = (matching.describe(ids.astype(np.int32)) for ids in (SHORT[0][1], SHORT[1][1]))
+    one, other = (describe(ids.astype(np.int32)) for ids in (SHORT[0][1], SHORT[1][1]))
     unmoved = np.zeros((len(one), 2), np.float32)
-    source = matching.Coloured(one, np.eye(len(one), dtype=np.float32), unmoved, unmoved)
-    found = matching.match(other, [source])
+    source = Coloured(one, np.eye(len(one), dtype=np.float32), unmoved, unmoved)
+    found = match(other, [source])
     assert np.allclose(found.chances.sum(1), 1, atol=1e-4) and (found.chances >= 0).all()
     assert np.hypot(*found.velocity.T).max() < 0.2

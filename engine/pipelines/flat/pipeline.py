@@ -23,7 +23,8 @@ from ...drawing.regions import Colours, Labels, Painted, eight_bit, from_colours
 from ...protocol import Job, PegbarError, write_atomic
 from ...spec import Report
 from ...strokes import Strokes
-from .matching import Coloured, Floats, Matched, Regions, describe, match
+from .description import Floats, Regions, describe
+from .matching import Coloured, Matched, match
 
 Pixels = NDArray[np.uint8]
 
