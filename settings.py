@@ -110,6 +110,16 @@ class PEGBAR_PG_scene(bpy.types.PropertyGroup):
     strip: bpy.props.StringProperty(name="Strip", description="The line-art strip that stays chosen whichever is active")
     drawing: bpy.props.PointerProperty(name="Drawing", description="The drawing to colour", type=bpy.types.Object, poll=_is_drawing)
     references: bpy.props.CollectionProperty(type=PEGBAR_PG_reference)
+    result: bpy.props.EnumProperty(
+        name="Result",
+        items=(
+            ("STRIP", "Strip", "An image strip on the first free channel of the sequencer"),
+            ("PLANE", "Image Plane", "A plane with the frames as its texture, filling the camera"),
+            ("EMPTY", "Reference Image", "An image empty, filling the camera; it is not rendered"),
+            ("CAMERA", "Camera Background", "A background image of the scene's camera; it is not rendered"),
+        ),
+        description="What the frames come back as",
+    )
 
 
 GROUPS = {pipeline.name: group_of(pipeline) for pipeline in PIPELINES.values()}

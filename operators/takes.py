@@ -103,6 +103,8 @@ class PEGBAR_OT_restore_settings(OnTake, bpy.types.Operator):
         sources = takes.sources_of(job)
         if pipeline(job.pipeline).inputs[0].kind == "sketch":
             settings.length, settings.rhythm = job.shot.last - job.shot.first + 1, str(job.shot.step)
+        else:
+            settings.result = takes.target_of(job).type
         if "reference" in sources:
             settings.references.clear()
             for source in sources["reference"]:
@@ -123,8 +125,8 @@ class PEGBAR_OT_delete_take(OnTake, bpy.types.Operator):
         return context.window_manager.invoke_confirm(self, event, title="Delete this take and its files?", confirm_text="Delete")
 
     def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
-        if strips := placing.strips_of(take):
-            raise PegbarError(f"The strip {strips[0].name!r} shows this take: delete the strip first")
+        if shown := [*placing.strips_of(take), *placing.pictures_of(take)]:
+            raise PegbarError(f"{shown[0].name!r} shows this take: delete it from the file first")
         takes.delete(take)
 
 

@@ -41,7 +41,7 @@ class Sequencer:
         return True
 
     def draw_length(self, context: bpy.types.Context, settings: PEGBAR_PG_scene) -> None:
-        pass  # a strip has its own length
+        self.layout.prop(settings, "result")  # a strip has its own length
 
     @staticmethod
     def _reference(row: bpy.types.UILayout, entry: PEGBAR_PG_reference, index: int) -> None:

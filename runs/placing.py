@@ -39,7 +39,7 @@ def push_undo(message: str) -> None:
 
 def is_placed(take: Take) -> bool:
     """Whether something of the take is in the open file."""
-    return bool(strips_of(take)) or bool(_object(take))
+    return bool(strips_of(take) or _object(take) or pictures_of(take))
 
 
 def show(take: Take) -> None:
@@ -104,7 +104,9 @@ def show_source(found: bpy.types.Object) -> bool:
 def _scene(job: Job) -> bpy.types.Scene:
     scene = bpy.data.scenes.get(job.shot.scene)
     if scene is None:
-        raise PegbarError(f"The scene {job.shot.scene!r} of this take is not in this file: open the file that it was made in")
+        raise PegbarError(
+            f"The scene {job.shot.scene!r} of this take is not in this file: give it its name back, or open its file, and apply the take"
+        )
     return scene
 
 
@@ -135,3 +137,10 @@ def _object(take: Take) -> bpy.types.Object | None:
     """The object on which the take's layers are."""
     drawings = (found for found in bpy.data.objects if found.type == "GREASEPENCIL")
     return next((found for found in drawings if take.job.id in found.data.get(TAKES, {})), None)
+
+
+def pictures_of(take: Take) -> list[bpy.types.ID]:
+    """The planes, empties and camera backgrounds that show the take's files."""
+    objects = [found for found in bpy.data.objects if found.type != "GREASEPENCIL" and found.users_scene]
+    behind = [background.image for camera in bpy.data.cameras for background in camera.background_images if background.image]
+    return [made for made in (*objects, *behind) if made.get("pegbar_take") == take.job.id]

@@ -57,6 +57,8 @@ def request(context: bpy.types.Context, name: str) -> Request:
     source = _strip(scene, settings) if _wants_strip(main, settings) else _drawing(context, settings, main)
     shot = _shot(scene, settings, source, main)
     sources, frames = {main.name: (source,)}, {main.name: _frames(settings, main, shot, scene)}
+    if main.kind == "sketch" and not bpy.data.objects[source.name].matrix_world.determinant():
+        raise PegbarError(f"{source.name!r} has a scale of 0: give it another, so that what is moved can be put back on it")
     if main.kind == "sketch" or source.type == "OBJECT":
         _check_drawn(scene, source, frames[main.name])
     for other in spec.inputs[1:]:
@@ -66,7 +68,9 @@ def request(context: bpy.types.Context, name: str) -> Request:
             raise PegbarError(other.help)
         if source in (replace(reference, at=None, frame=None) for reference in sources[other.name]):
             raise PegbarError(f"{source.name!r} is a reference: select the line art, or pin it")
-    target = Target("LAYER" if spec.outputs[0].kind == "strokes" else "STRIP", source.name)
+    if spec.outputs[0].kind != "strokes" and settings.result == "CAMERA" and scene.camera is None:
+        raise PegbarError("The scene has no camera to put a background behind: add one, or choose another result")
+    target = Target("LAYER" if spec.outputs[0].kind == "strokes" else settings.result, source.name)
     params = complete(spec, values_of(getattr(settings, name)))
     return Request(name, params, shot, settings.seed, sources, frames, target)
 

@@ -73,6 +73,30 @@ def test_flat_colours_a_strip_from_a_reference_file(scene, tmp_path):
     assert tuple(middle[:3]) == stage.RED
 
 
+@pytest.mark.parametrize("result", ["PLANE", "EMPTY", "CAMERA"])
+def test_a_clip_comes_back_as_the_artist_says(scene, camera, tmp_path, result):
+    stage.line_art(scene, tmp_path)
+    scene.pegbar.result = result
+    bpy.ops.pegbar.run(pipeline="flat")
+    take = takes.listed()[-1]
+    if result == "CAMERA":
+        (background,) = scene.camera.data.background_images
+        made = background.image
+    else:
+        (made,) = set(scene.objects) - {scene.camera}
+    assert made["pegbar_take"] == take.job.id
+    assert [strip.name for strip in scene.sequence_editor.strips] == ["lines"]
+    assert placing.is_placed(take)
+
+
+def test_a_camera_background_asks_for_a_camera_before_anything_runs(scene, tmp_path):
+    stage.line_art(scene, tmp_path)
+    scene.pegbar.result = "CAMERA"
+    with pytest.raises(RuntimeError, match="has no camera"):
+        bpy.ops.pegbar.run(pipeline="flat")
+    assert not takes.listed()
+
+
 def test_the_operator_gives_what_the_functions_give(scene):
     stage.draw(scene)
     scene.pegbar.length, scene.pegbar.keep_seed, scene.pegbar.seed = 6, True, 7

@@ -69,7 +69,7 @@ def test_a_take_that_a_strip_shows_is_not_deleted(scene, tmp_path):
     stage.line_art(scene, tmp_path)
     bpy.ops.pegbar.run(pipeline="flat")
     (take,) = takes.listed()
-    with pytest.raises(RuntimeError, match="delete the strip first"):
+    with pytest.raises(RuntimeError, match="delete it from the file first"):
         bpy.ops.pegbar.delete_take(folder=str(take.folder.path))
     assert take.folder.path.exists()
 
