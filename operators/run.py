@@ -53,7 +53,7 @@ class PEGBAR_OT_cancel(Edge, bpy.types.Operator):
     bl_idname = "pegbar.cancel"
     bl_label = "Stop"
 
-    index: bpy.props.IntProperty(name="Run", description="Which of the active runs, oldest first; all where negative", default=-1)
+    key: bpy.props.IntProperty(name="Run", description="Which of the active runs; all where 0", options={"HIDDEN", "SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -63,8 +63,9 @@ class PEGBAR_OT_cancel(Edge, bpy.types.Operator):
         return True
 
     def act(self, context: bpy.types.Context) -> None:
-        for running in run.active() if self.index < 0 else run.active()[self.index : self.index + 1]:
-            run.stop(running)
+        for running in run.active():
+            if self.key in (0, running.key):
+                run.stop(running)
 
 
 class PEGBAR_OT_restart_engine(Edge, bpy.types.Operator):

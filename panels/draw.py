@@ -71,9 +71,9 @@ def start(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline
 
 def _runs(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline) -> None:
     """The runs of a pipeline that go on, else what the last one came to, else the newest take that was cut off."""
-    going = [(index, running) for index, running in enumerate(run.active()) if running.pipeline == spec.name]
-    for index, running in going:
-        _active(layout.box(), context, running, index)
+    going = [running for running in run.active() if running.pipeline == spec.name]
+    for running in going:
+        _active(layout.box(), context, running)
     last = run.latest(spec.name)
     if not going and last is not None:
         _ended(layout.box(), context, last)
@@ -87,19 +87,19 @@ def _cut_off(context: bpy.types.Context, spec: Pipeline) -> takes.Take | None:
     return next(found, None)
 
 
-def _active(box: bpy.types.UILayout, context: bpy.types.Context, running: run.Run, index: int) -> None:
+def _active(box: bpy.types.UILayout, context: bpy.types.Context, running: run.Run) -> None:
     if running.is_lost:
         text(box, context, running.text, "ERROR")
         column = box.column(align=True)
         column.operator("pegbar.restart_engine", icon="FILE_REFRESH")
         row = column.row(align=True)
-        row.operator("pegbar.cancel").index = index
+        row.operator("pegbar.cancel").key = running.key
         row.operator("pegbar.copy_report").pipeline = running.pipeline
         return
     words, share = _progress(running)
     row = box.row(align=True)
     row.progress(text=words, factor=share)
-    row.operator("pegbar.cancel", text="", icon="X").index = index
+    row.operator("pegbar.cancel", text="", icon="X").key = running.key
     if told := _told(running):
         text(box, context, told)
 

@@ -4,6 +4,7 @@ Its state lives here and in the take's folder, so that undo, saving and File > O
 """
 
 import base64
+import itertools
 import logging
 import platform
 import shutil
@@ -82,6 +83,8 @@ class Run:
     """The first progress of the phase, and when it came."""
     job: Job | None = None
     steps: Iterator[bool] = field(default=iter(()), repr=False)
+    key: int = field(default_factory=itertools.count(1).__next__)
+    """By which a button names it."""
 
     @property
     def is_active(self) -> bool:
@@ -177,8 +180,11 @@ def stop(run: Run) -> None:
         _drop_unasked(run)
         _end(run, "stopped")
     elif run.phase == "engine":
-        run.folder.request_cancel()
-        if run.is_lost:
+        try:
+            run.folder.request_cancel()
+            if run.is_lost:
+                engine.restart()  # the next worker writes the end that the lost one cannot write
+        except PegbarError:
             _end(run, "stopped")
 
 

@@ -40,7 +40,7 @@ def main():
     area = viewport()
     yield 1.0
     yield from look(area, "viewport_blocked")
-    bpy.ops.wm.open_mainfile(filepath=str(studio.REPOSITORY / "demo/demo.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(studio.REPOSITORY / "demo/demo.blend"), load_ui=False)
     yield 1.0
     bpy.ops.wm.save_as_mainfile(filepath=str(studio.OUT / "fox.blend"))
     still = pbgui.window().scene = bpy.data.scenes["Drawing"]
@@ -79,6 +79,7 @@ def sequencer():
     editor.active_strip = strip
     scene.pegbar.references.clear()
     area.spaces.active.view_type = "SEQUENCER_PREVIEW"
+    area.spaces.active.timeline_overlay.show_strip_source = False  # a path says nothing to who looks at the picture
     with studio.override(area, "UI"):
         bpy.ops.pegbar.add_reference(type="FILE", filepath=str(studio.REPOSITORY / "demo/reference.png"))
     yield 0.5

@@ -10,6 +10,7 @@ import studio
 from studio import OUT, ended, stage
 
 MOST_MS = 50
+MOST_READING_MS = 1000
 FRAMES, STROKES, POINTS = 100, 300, 30
 
 
@@ -55,7 +56,8 @@ def main():
     running, click = clicked("liven", area)
     yield from ended(running, 240)
     assert running.phase == "done", running.text
-    report = {f"liven, {FRAMES} frames x {STROKES} strokes x {POINTS} points": {"click": round(click, 1), **watch.longest()}}
+    longest = {f"liven, {FRAMES} frames x {STROKES} strokes x {POINTS} points": {"click": round(click, 1), **watch.longest()}}
+    total = {"liven": watch.total()}
     watch.ticks.clear()
     studio.stage.line_art(scene, OUT, 48)
     area = pbgui.editor("SEQUENCE_EDITOR")
@@ -63,10 +65,12 @@ def main():
     running, click = clicked("flat", area)
     yield from ended(running, 240)
     assert running.phase == "done", running.text
-    report["flat, 48 frames"] = {"click": round(click, 1), **watch.longest()}
-    pbgui.log(json.dumps(report))
-    (OUT / "responsive.json").write_text(json.dumps(report, indent=1))
-    assert max(value for part in report.values() for value in part.values()) <= MOST_MS, report
+    longest["flat, 48 frames"] = {"click": round(click, 1), **watch.longest()}
+    total["flat"] = watch.total()
+    pbgui.log(json.dumps({"longest_ms": longest, "total_ms": total}))
+    (OUT / "responsive.json").write_text(json.dumps({"longest_ms": longest, "total_ms": total}, indent=1))
+    assert total["liven"]["reading"] < MOST_READING_MS
+    assert max(value for part in longest.values() for value in part.values()) <= MOST_MS, longest
 
 
 pbgui.play(main())
