@@ -54,7 +54,7 @@ class Weights:
     place: float = 0.65
     place_scale: float = 0.015
     neighbours: float = 5.0
-    fragment: float = -6.0
+    fragment: float = -7.0
     overlap: float = 2.0
     unseen: float = -8.0
     crowding: float = 3.2
@@ -76,7 +76,6 @@ FAR = Weights(
     degree=0.092,
     place_scale=0.0052,
     neighbours=5.6,
-    fragment=-7.0,
     overlap=4.0,
     unseen=-16.0,
     crowding=0.77,

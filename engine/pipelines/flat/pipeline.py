@@ -35,7 +35,7 @@ _FITS = 0.9
 
 _REFERENCE_TRUST = 0.15
 """How much a reference far away in time counts beside the drawing just before."""
-_LAGS, _LAG_TRUST = (3, 9), 0.3
+_LAGS, _LAG_TRUST = (3, 9, 20), 0.3
 """How many drawings back one looks beside the one just before, for what was hidden in between; and how much these count."""
 
 Kept = TypeVar("Kept", Regions, Matched)
