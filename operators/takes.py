@@ -1,12 +1,14 @@
 """What can be done with a take: apply, finish, redo, restore its settings, open or delete its folder."""
 
+from pathlib import Path
+
 import bpy
 
 from ..engine.catalog import pipeline
-from ..engine.protocol import PegbarError
+from ..engine.protocol import JobFolder, PegbarError
 from ..preferences import engine_python
 from ..runs import engine, placing, run, takes
-from ..runs.request import request_of, seeded
+from ..runs.request import request_of, scene_of, seeded
 from ..settings import set_values
 from .edge import Edge
 
@@ -124,10 +126,26 @@ class PEGBAR_OT_delete_take(OnTake, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(self, event, title="Delete this take and its files?", confirm_text="Delete")
 
-    def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
-        if shown := [*placing.strips_of(take), *placing.pictures_of(take)]:
+    def act(self, context: bpy.types.Context) -> None:
+        take = takes.read(JobFolder(Path(self.folder)))  # a damaged one, too: all that can be done with it
+        if take.job and (shown := [*placing.strips_of(take), *placing.pictures_of(take)]):
             raise PegbarError(f"{shown[0].name!r} shows this take: delete it from the file first")
         takes.delete(take)
+
+
+class PEGBAR_OT_next_check(OnTake, bpy.types.Operator):
+    """Go to the next frame on which this take is unsure of a region"""
+
+    bl_idname = "pegbar.next_check"
+    bl_label = "Next Frame to Check"
+
+    folder: folder_property()
+
+    def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
+        if not take.to_check:
+            raise PegbarError(f"Take {take.number} has nothing to check")
+        scene = scene_of(context)
+        scene.frame_set(next((frame for frame in take.to_check if frame > scene.frame_current), take.to_check[0]))
 
 
 class PEGBAR_OT_open_folder(OnTake, bpy.types.Operator):
@@ -148,5 +166,6 @@ CLASSES = (
     PEGBAR_OT_redo_take,
     PEGBAR_OT_restore_settings,
     PEGBAR_OT_delete_take,
+    PEGBAR_OT_next_check,
     PEGBAR_OT_open_folder,
 )

@@ -144,6 +144,10 @@ def _ended(box: bpy.types.UILayout, context: bpy.types.Context, last: run.Run) -
         text(box, context, f"Done in {clock(take.state.seconds)}. Take {take.number}.{where}", "CHECKMARK")
         for warning in take.state.warnings:
             text(box, context, warning, "INFO")
+        if take.to_check:
+            row = box.row()
+            row.label(text=f"Unsure on {len(take.to_check)} of {len(take.frames)} frames", icon="INFO")
+            row.operator("pegbar.next_check", text="", icon="NEXT_KEYFRAME").folder = str(take.folder.path)
         row = box.row(align=True)
         if not placing.is_shown(take):
             row.operator("pegbar.apply_take").folder = str(take.folder.path)

@@ -21,6 +21,8 @@ from . import engine, redraw
 SLICE_S = 0.01
 UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
 NAME_LENGTH = 60
+NO_NOTES = "[]"
+"""What a file of notes holds where there is nothing to say."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Take:
     state: State
     cut_off: bool = False
     """Begun or waiting, yet nobody works on it."""
+    to_check: tuple[int, ...] = ()
+    """The frame numbers for which the pipeline left notes, in order: there the artist should look."""
     fault: str = ""
 
     @property
@@ -71,7 +75,8 @@ def main_frames(job: Job, state: State) -> tuple[FrameWritten, ...]:
 
 def shot_folder(scene: str, source: str) -> Path:
     """The folder of a shot's takes, named after its scene and its drawing or strip."""
-    return takes_folder() / UNSAFE.sub("-", f"{scene} {source}").strip(". ")[:NAME_LENGTH]
+    name = UNSAFE.sub("-", f"{scene} {source}").lstrip(". ")[:NAME_LENGTH].rstrip(". ")
+    return takes_folder() / (name or "shot")
 
 
 def target_of(job: Job) -> Target:
@@ -118,13 +123,19 @@ def read(folder: JobFolder) -> Take:
     except PegbarError as error:
         return Take(folder, None, State(), fault=str(error))
     cut_off = state.name in ("queued", "running") and folder in unfinished(folder.path.parent, engine.spools())
-    return Take(folder, job, state, cut_off)
+    return Take(folder, job, state, cut_off, _noted(folder, job, state))
+
+
+def _noted(folder: JobFolder, job: Job, state: State) -> tuple[int, ...]:
+    outputs = {output.name for output in PIPELINES[job.pipeline].outputs if output.kind == "notes"} if job.pipeline in PIPELINES else set()
+    files = {event.frame: folder.file(event.file) for event in state.frames if event.output in outputs}
+    return tuple(sorted(frame for frame, path in files.items() if path.is_file() and path.stat().st_size > len(NO_NOTES)))
 
 
 def update(folder: JobFolder) -> None:
-    """Reads one take again."""
+    """Reads one take again; one whose folder is gone is a take no more."""
     place = next((i for i, take in enumerate(_takes) if take.folder == folder), len(_takes))
-    _takes[place : place + 1] = [read(folder)]
+    _takes[place : place + 1] = [read(folder)] if folder.path.is_dir() else []
 
 
 def delete(take: Take) -> None:

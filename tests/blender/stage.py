@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ...timeline.versions import grease_pencils
+from ...timeline.versions import grease_pencils, strip_range
 
 SIZE = (96, 64)
 RED, BLUE, PAPER, INK = (200, 40, 30), (40, 60, 200), (240, 230, 210), (0, 0, 0)
@@ -97,7 +97,7 @@ def contents(scene):
         for layer in found.data.layers
     }
     editor = scene.sequence_editor
-    strips = {s.name: (s.channel, s.frame_final_start, s.frame_final_end, s.mute) for s in editor.strips_all} if editor else {}
+    strips = {s.name: (s.channel, *strip_range(s), s.mute) for s in editor.strips_all} if editor else {}
     layers = {
         (found.name, layer.name): (layer.hide, layer.lock)
         for found in bpy.data.objects

@@ -14,6 +14,7 @@ from pegbar.runs.request import describe, request
 from pegbar.settings import values_of
 from pegbar.tests.blender import stage
 from pegbar.timeline.grease_pencil import TAKES
+from pegbar.timeline.versions import strip_range
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ def test_flat_colours_a_strip_from_a_reference_file(scene, tmp_path):
     bpy.ops.pegbar.run(pipeline="flat")
     (take,) = takes.listed()
     (made,) = placing.strips_of(take)
-    assert (made.channel, made.frame_final_start, made.frame_final_end) == (strip.channel + 1, 11, 15)
+    assert (made.channel, *strip_range(made)) == (strip.channel + 1, 11, 15)
     assert scene.sequence_editor.active_strip == made
     image = bpy.data.images.load(str(take.folder.file(take.frames[-1].file)))
     pixels = np.zeros(image.size[0] * image.size[1] * 4, np.float32)
@@ -183,7 +184,7 @@ def test_stop_keeps_the_finished_frames_and_use_these_places_them(scene, tmp_pat
     assert 2 <= len(take.frames) < 6
     bpy.ops.pegbar.apply_take(folder=str(take.folder.path))
     (made,) = placing.strips_of(take)
-    assert made.frame_final_end - made.frame_final_start == len(take.frames)
+    assert strip_range(made)[1] - strip_range(made)[0] == len(take.frames)
     assert scene.sequence_editor.strips["lines"].mute and not made.mute
 
 

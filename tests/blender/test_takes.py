@@ -94,6 +94,21 @@ def test_the_active_strip_of_a_take_leads_back_to_its_line_art(scene, tmp_path):
     assert {take.source for take in takes.listed()} == {"lines"}
 
 
+def test_frames_to_check_are_visited_one_after_the_other(scene, tmp_path):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    stage.line_art(scene, tmp_path)
+    scene.pegbar.flat.check_below = 1.0
+    bpy.ops.pegbar.run(pipeline="flat")
+    (take,) = takes.listed()
+    assert take.to_check and set(take.to_check) <= {1, 2, 3, 4}
+    scene.frame_set(take.to_check[0] - 1)
+    visited = []
+    for _ in range(len(take.to_check) + 1):
+        bpy.ops.pegbar.next_check(folder=str(take.folder.path))
+        visited.append(scene.frame_current)
+    assert visited == [*take.to_check, take.to_check[0]]
+
+
 def test_references_are_added_and_removed(scene, tmp_path):
     _strip, reference = stage.line_art(scene, tmp_path)
     scene.frame_set(3)
