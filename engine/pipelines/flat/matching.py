@@ -86,6 +86,8 @@ FAR = Weights(
 )
 """Frames side by side, and frames far apart in time."""
 
+_CARRY = 1.25
+
 _RING = np.array([[r * np.cos(a), r * np.sin(a)] for r in (0.4, 0.7, 1.0) for a in np.linspace(0, 2 * np.pi, 12, endpoint=False) + r])
 """Points around a region, in units of how far one looks."""
 
@@ -114,6 +116,12 @@ def match(target: Regions, sources: Sequence[Coloured]) -> Matched:
         whole += weight
     chances = np.exp((logs - logs.max(1, keepdims=True)) / whole)
     return Matched(chances / chances.sum(1, keepdims=True), velocity, travelled)
+
+
+def carried(chances: Floats) -> Floats:
+    """The chances of the drawing just before, as they go on from it: each passing on flattens them a little, and this takes that back."""
+    sharp = chances ** np.float32(_CARRY)
+    return sharp / sharp.sum(1, keepdims=True)
 
 
 def chances_of(pairs: Floats, target: Regions, source: Coloured, weights: Weights = NEAR) -> Floats:

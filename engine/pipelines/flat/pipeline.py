@@ -24,7 +24,7 @@ from ...protocol import Job, PegbarError, write_atomic
 from ...spec import Report
 from ...strokes import Strokes
 from .description import Floats, Regions, describe
-from .matching import Coloured, Matched, match
+from .matching import Coloured, Matched, carried, match
 
 Pixels = NDArray[np.uint8]
 
@@ -221,7 +221,8 @@ class _Shot:
         drawn = next((at for at in way if self._regions(at) is not None), None)
         if drawn is not None:
             sources[0] = replace(sources[0], trust=_REFERENCE_TRUST)
-            sources.insert(0, self._coloured(drawn, anchor, towards))
+            last = self._coloured(drawn, anchor, towards)
+            sources.insert(0, replace(last, chances=carried(last.chances)))
             lags = [cel + lag * towards for lag in _LAGS]
             sources += [
                 replace(self._coloured(at, anchor, towards), trust=_LAG_TRUST) for at in lags if at in way and self._regions(at) is not None
