@@ -57,7 +57,7 @@ class Worker:
 
     def start(self) -> None:
         """Starts the process where none runs. Raises PegbarError where the interpreter can't be started."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None and self._spool is not None and self._spool.path.is_dir():
             return
         self._end()
         spool = self._open_spool()

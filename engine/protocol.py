@@ -177,6 +177,8 @@ def refused(path: Path, error: OSError) -> PegbarError:
     """The sentence for a file or folder that can't be written or read."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return PegbarError(f"The disk of {path} is full: free some space and go on; frames already written are safe")
+    if error.errno == errno.ENOENT:
+        return PegbarError(f"{path} is gone: put it back or choose another folder")
     if error.errno == errno.ENAMETOOLONG:
         return PegbarError(f"The path {path} is too long for this system: choose a folder with a shorter one")
     return PegbarError(f"{path} cannot be used ({error.strerror or error}): choose another folder")

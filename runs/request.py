@@ -13,6 +13,7 @@ from ..engine.spec import Input, Value, complete
 from ..settings import PEGBAR_PG_scene, values_of
 from ..timeline import Source, Target
 from ..timeline.grease_pencil import shown_layers
+from ..timeline.projection import as_array, dimensions
 from ..timeline.shot import of_drawing, of_scene, of_strip
 from . import takes
 from .placing import has_hidden_source
@@ -57,7 +58,7 @@ def request(context: bpy.types.Context, name: str) -> Request:
     source = _strip(scene, settings) if _wants_strip(main, settings) else _drawing(context, settings, main)
     shot = _shot(scene, settings, source, main)
     sources, frames = {main.name: (source,)}, {main.name: _frames(settings, main, shot, scene)}
-    if main.kind == "sketch" and not bpy.data.objects[source.name].matrix_world.determinant():
+    if main.kind == "sketch" and dimensions(as_array(bpy.data.objects[source.name].matrix_world)) < 3:
         raise PegbarError(f"{source.name!r} has a scale of 0: give it another, so that what is moved can be put back on it")
     if main.kind == "sketch" or source.type == "OBJECT":
         _check_drawn(scene, source, frames[main.name])

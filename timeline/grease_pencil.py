@@ -14,7 +14,7 @@ from ..engine.strokes import BEZIER, Strokes
 from .colours import Paints, paints_of, stroke_colours
 from .curves import cut, read_curves
 from .places import Source, write_input
-from .projection import Array, View, as_array, camera_view, fitted_view, in_front, mean_scale, render_size
+from .projection import Array, View, as_array, camera_view, dimensions, fitted_view, in_front, mean_scale, render_size
 from .stepping import at_frames, scene_named
 
 TAKES = "pegbar_takes"
@@ -60,7 +60,10 @@ def shared_view(scene: bpy.types.Scene, source: Source, frames: Sequence[int]) -
 
     def visit(depsgraph: bpy.types.Depsgraph, frame: int) -> None:
         evaluated = evaluated_of(source, depsgraph)
-        matrices.append(as_array(evaluated.matrix_world))
+        matrix_world = as_array(evaluated.matrix_world)
+        if dimensions(matrix_world) < 3:
+            return  # scaled to nothing, as some hide a drawing for a while
+        matrices.append(matrix_world)
         for layer in shown_layers(evaluated, Source("OBJECT", source.name)):
             if (key := layer.get_frame_at(frame)) and len(points := read_curves(key.drawing).position):
                 matrix = np.linalg.inv(matrices[0]) @ world_matrix(evaluated, layer)
@@ -81,7 +84,8 @@ def read_drawing(source: Source, depsgraph: bpy.types.Depsgraph, frame: int, vie
     # `layer.current_frame()` goes by the context's scene, which need not be the one that is read
     keys = [layer.get_frame_at(frame) for layer in layers]
     paints = paints_of(evaluated)
-    parts = [_layer_strokes(evaluated, layer, key, paints, view) for layer, key in zip(layers, keys, strict=True) if key]
+    shown = [(layer, key) for layer, key in zip(layers, keys, strict=True) if key and dimensions(world_matrix(evaluated, layer)) > 1]
+    parts = [_layer_strokes(evaluated, layer, key, paints, view) for layer, key in shown]
     return _joined(parts, view, paints.names, max((key.frame_number for key in keys if key), default=frame))
 
 
@@ -96,15 +100,18 @@ def object_of(source: Source) -> bpy.types.Object:
     """The source's object. Raises PegbarError where it went away or is no drawing."""
     found = bpy.data.objects.get(source.name)
     if found is None:
-        raise PegbarError(f"The drawing {source.name!r} is no longer there: undo its deletion or choose another")
+        raise PegbarError(f"The drawing {source.name!r} is no longer there: undo its deletion, give it its name back or choose another")
     if found.type != "GREASEPENCIL":
         raise PegbarError(f"{source.name!r} is no Grease Pencil drawing: choose one")
     return found
 
 
 def evaluated_of(source: Source, depsgraph: bpy.types.Depsgraph) -> bpy.types.Object:
-    """The source's object as evaluated. Raises PegbarError where it is hidden, which leaves it without modifiers and out of date."""
+    """The source's object as evaluated. Raises PegbarError where it is in another scene or hidden, which leaves it without modifiers and
+    out of date."""
     found = object_of(source)
+    if source.name not in depsgraph.scene.objects:
+        raise PegbarError(f"The drawing {source.name!r} is not in the scene {depsgraph.scene.name!r}: link it there or choose another")
     if not found.visible_get(view_layer=depsgraph.view_layer):
         raise PegbarError(f"The drawing {source.name!r} is hidden: show it while it is read")
     return found.evaluated_get(depsgraph)
@@ -176,16 +183,19 @@ def _layer_strokes(
     )
 
 
-_SHAPES = {
-    "points": (2,), "depth": (), "handles": (2, 2), "widths": (), "opacity": (),
-    "curve_type": (), "cyclic": (), "line_colour": (4,), "fill_colour": (4,), "material": (), "source": (),
+_NOTHING = {
+    "points": np.zeros((0, 2)), "depth": np.zeros(0), "handles": np.zeros((0, 2, 2)),
+    "widths": np.zeros(0, np.float32), "opacity": np.zeros(0, np.float32),
+    "curve_type": np.zeros(0, np.uint8), "cyclic": np.zeros(0, np.bool_),
+    "line_colour": np.zeros((0, 4), np.float32), "fill_colour": np.zeros((0, 4), np.float32),
+    "material": np.zeros(0, np.int32), "source": np.zeros(0, np.int32),
 }  # fmt: skip
-"""What the layers' arrays are joined from, and the shape of one entry."""
+"""What the layers' arrays are joined to."""
 
 
 def _joined(parts: Sequence[Strokes], view: View, materials: tuple[str, ...], drawing: int) -> Strokes:
     """The strokes of all layers as one drawing."""
-    arrays = {name: _concatenated([getattr(part, name) for part in parts], shape) for name, shape in _SHAPES.items()}
+    arrays = {name: np.concatenate([nothing, *(getattr(part, name) for part in parts)]) for name, nothing in _NOTHING.items()}
     counts = [count for part in parts for count in np.diff(part.offsets)]
     return Strokes(
         **arrays,
@@ -193,15 +203,11 @@ def _joined(parts: Sequence[Strokes], view: View, materials: tuple[str, ...], dr
         offsets=np.cumsum([0, *counts], dtype=np.int32),
         layer=np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.curve_type) for part in parts]),
         layers=tuple(name for part in parts for name in part.layers),
-        matrices=_concatenated([part.matrices for part in parts], (4, 4)),
+        matrices=np.concatenate([np.zeros((0, 4, 4)), *(part.matrices for part in parts)]),
         materials=materials,
         drawing=drawing,
         layer_opacity=tuple(opacity for part in parts for opacity in part.layer_opacity),
     )
-
-
-def _concatenated(arrays: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    return np.concatenate(arrays) if arrays else np.zeros((0, *shape))
 
 
 def _empty(source: Source, frames: Sequence[int]) -> str:

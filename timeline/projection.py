@@ -8,7 +8,12 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
+from ..engine.protocol import PegbarError
+
 Array = NDArray[np.float64]
+
+FLAT = 1e-6
+"""Share of a matrix's largest scale under which another of its scales is none."""
 
 MARGIN = 0.1
 """Share of the picture left free around a drawing that is fitted."""
@@ -57,7 +62,10 @@ def camera_view(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> View:
     camera = scene.camera.evaluated_get(depsgraph)
     window = camera.calc_matrix_camera(depsgraph, x=size[0], y=size[1], scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y)
     # normalized: the scale of a camera object changes nothing that it sees
-    return _view(size, as_array(window), as_array(camera.matrix_world.normalized().inverted()))
+    place = as_array(camera.matrix_world.normalized())
+    if dimensions(place) < 3:
+        raise PegbarError(f"The camera {camera.name!r} has a scale of 0 and sees nothing: set its scale to 1")
+    return _view(size, as_array(window), np.linalg.inv(place))
 
 
 def fitted_view(size: tuple[int, int], matrix: Array, low: Array, high: Array) -> View:
@@ -84,6 +92,12 @@ def fitted_view(size: tuple[int, int], matrix: Array, low: Array, high: Array) -
 def as_array(matrix: Matrix) -> Array:
     """(4, 4) In double precision: a matrix of Blender 5.2 would make an array of singles, too coarse to lead back exactly."""
     return np.array(matrix, np.float64)
+
+
+def dimensions(matrix: Array) -> int:
+    """How many dimensions a matrix leaves a body: 2 where a scale of 0 squashes it flat, 0 where it shrinks it to a point."""
+    scales = np.linalg.svd(matrix[:3, :3], compute_uv=False)
+    return int((scales > FLAT * scales[0]).sum())
 
 
 def mean_scale(matrix: Array) -> float:

@@ -41,7 +41,7 @@ def strip_named(scene: bpy.types.Scene, name: str) -> bpy.types.Strip:
     """The strip of that name in the scene's sequencer, in a meta strip or not. Raises PegbarError where it went away."""
     strip = scene.sequence_editor.strips_all.get(name) if scene.sequence_editor else None
     if strip is None:
-        raise PegbarError(f"The strip {name!r} is no longer there: undo its deletion or choose another")
+        raise PegbarError(f"The strip {name!r} is no longer there: undo its deletion, give it its name back or choose another")
     return strip
 
 

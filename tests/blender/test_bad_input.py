@@ -6,6 +6,7 @@ Each test goes the whole way through the operator and the real engine; what the 
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,12 @@ import bpy
 import numpy as np
 import pytest
 from pegbar.engine import client
-from pegbar.engine.protocol import PROTOCOL_VERSION
+from pegbar.engine.protocol import PROTOCOL_VERSION, PegbarError
 from pegbar.preferences import preferences
 from pegbar.runs import engine, placing, run, takes
+from pegbar.runs.request import request
 from pegbar.tests.blender import stage
+from pegbar.timeline.versions import strip_range
 
 KINDS = ("scenes", "objects", "collections", "cameras", "materials", "images", "actions", "movieclips", "texts", "sounds")
 UNSTABLE = {"rna_type", "original", "preview", "session_uid", "depsgraph"}
@@ -259,6 +262,79 @@ def test_a_corrupt_png(scene, tmp_path, which, damage):
     assert nothing_left(tmp_path)
 
 
+@pytest.mark.parametrize("start", [-20, 10_000])
+def test_frames_below_zero_and_beyond_ten_thousand(scene, tmp_path, start):
+    strip, _ = stage.line_art(scene, tmp_path, start=start)
+    scene.pegbar.references[0].at = start + 500  # outside the clip: it stands for the frame next to it
+    bpy.ops.pegbar.run(pipeline="flat")
+    take = the_take()
+    assert is_coloured(take, 4)
+    assert strip_range(placing.strips_of(take)[0]) == strip_range(strip) == (start, start + 4)
+    found = stage.draw(scene, frame=start)
+    scene.frame_set(start)
+    scene.pegbar.length = 4
+    bpy.ops.pegbar.run(pipeline="liven")
+    assert [key.frame_number for key in found.data.layers.active.frames] == [start, start + 2, start + 4]
+
+
+def test_a_strip_longer_than_its_pictures_shows_the_last_one_on(scene, tmp_path):
+    strip, _ = stage.line_art(scene, tmp_path, frames=1)
+    strip.frame_final_duration = 5
+    bpy.ops.pegbar.run(pipeline="flat")
+    assert is_coloured(the_take(), 5)
+
+
+@pytest.mark.parametrize("points", [[(0, 0, 0)], [(0, 0, 0), (0, 0, 0)], [(1e7, 0, 0), (0, 0, 1e7)]])
+def test_the_smallest_and_the_largest_drawing(scene, draw, points):
+    found = bpy.context.view_layer.objects.active = draw([points])
+    scene.pegbar.length = 4
+    bpy.ops.pegbar.run(pipeline="liven")
+    assert the_take().state.name == "done" and len(found.data.layers) == 2
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_point_that_is_nowhere(scene, draw, value):
+    bpy.context.view_layer.objects.active = draw([[(value, 0, 0), (1, 0, 1)]])
+    assert "no place on the picture" in animate()
+
+
+def test_every_drawing_of_a_shot_that_begins_before_the_first(scene, draw):
+    found = bpy.context.view_layer.objects.active = draw([[(0, 0, 0), (1, 0, 1)]], 5)
+    scene.pegbar.length, scene.pegbar.drawings = 8, "EACH"
+    bpy.ops.pegbar.run(pipeline="liven")
+    sizes = {key.frame_number: key.drawing.attributes.domain_size("CURVE") for key in found.data.layers.active.frames}
+    assert sizes == {1: 0, 3: 0, 5: 1, 7: 1, 9: 0}
+
+
+def test_a_drawing_or_a_camera_with_a_scale_of_zero(scene, draw, camera):
+    found = bpy.context.view_layer.objects.active = draw([[(0, 0, 0), (1, 0, 1)]])
+    found.scale, found.rotation_euler = (1, 0, 1), (0.1, 0.2, 0.3)
+    bpy.context.view_layer.update()
+    assert "'Hero' has a scale of 0: give it another" in animate()
+    found.scale, camera.scale = (1, 1, 1), (0, 0, 0)
+    assert "The camera 'Camera' has a scale of 0 and sees nothing" in animate()
+
+
+def test_a_drawing_scaled_to_nothing_for_a_while_is_empty_there(scene, draw, camera):
+    found = bpy.context.view_layer.objects.active = draw([[(0, 0, 0), (1, 0, 1)]])
+    for frame, scale in ((1, 1), (3, 0), (5, 1)):
+        found.scale = (scale,) * 3
+        found.keyframe_insert("scale", frame=frame)
+    scene.pegbar.length, scene.pegbar.drawings = 6, "EACH"
+    bpy.ops.pegbar.run(pipeline="liven")
+    sizes = {key.frame_number: key.drawing.attributes.domain_size("CURVE") for key in found.data.layers.active.frames}
+    assert sizes == {1: 1, 3: 0, 5: 1, 7: 0}
+
+
+def test_a_drawing_of_another_scene(scene, draw, camera, tmp_path):
+    stage.line_art(scene, tmp_path)
+    scene.pegbar.line_art, scene.pegbar.drawing = "OBJECT", draw([[(0, 0, 0), (1, 0, 1)]])
+    scene.collection.objects.unlink(scene.pegbar.drawing)
+    assert "'Hero' is not in the scene 'Scene': link it there or choose another" in colorize()
+    assert nothing_left(tmp_path)
+
+
 # --- where it is written
 
 
@@ -366,6 +442,52 @@ def test_a_path_of_300_characters_with_spaces_and_unicode_works(scene, tmp_path,
     assert placing.is_placed(take) and len(found.data.layers) == 2
 
 
+@pytest.mark.parametrize("name", ["..", "CON", "ü" * 31])
+def test_names_that_make_no_good_folder(scene, name):
+    stage.draw(scene, name=name)
+    scene.name, scene.pegbar.length = name, 4
+    bpy.ops.pegbar.run(pipeline="liven")
+    before = the_take()
+    takes._takes.clear()
+    takes.refresh()
+    assert the_take() == before and placing.is_placed(before)
+
+
+def test_a_take_deleted_during_its_run(scene, tmp_path):
+    slow(scene, tmp_path)
+    with meanwhile(tmp_path, shutil.rmtree):
+        text = told(bpy.ops.pegbar.run, pipeline="still")
+    assert "take_001 is gone" in text
+    assert nothing_left(tmp_path)
+
+
+def test_a_scene_renamed_during_the_run(scene, tmp_path):
+    """Its take waits until the scene has its name again."""
+    slow(scene, tmp_path)
+    running = run.start(request(bpy.context, "still"))
+    while not running.state.frames:
+        run.advance(running)
+    scene.name = "Other"
+    with pytest.raises(PegbarError, match="The scene 'Scene' of this take is not in this file: give it its name back"):
+        run.run_to_end(running)
+    take = the_take()
+    assert take.state.name == "done" and not placing.is_placed(take)
+    scene.name = "Scene"
+    bpy.ops.pegbar.apply_take(folder=str(take.folder.path))
+    assert placing.is_placed(take)
+
+
+def test_a_damaged_take_can_be_deleted(scene, tmp_path):
+    stage.draw(scene)
+    bpy.ops.pegbar.run(pipeline="liven")
+    folder = the_take().folder
+    (folder.path / "job.json").write_bytes(b"\xff no request")
+    text = told(bpy.ops.pegbar.apply_take, folder=str(folder.path))
+    assert "is damaged" in text and "delete this take" in text
+    assert bpy.ops.pegbar.delete_take(folder=str(folder.path)) == {"FINISHED"}
+    assert nothing_left(tmp_path)
+
+
 # --- who works
 
 
@@ -376,7 +498,7 @@ def test_a_job_of_a_newer_protocol(scene, tmp_path):
     job = folder.path / "job.json"
     job.write_text(job.read_text("utf-8").replace(f'"protocol": {PROTOCOL_VERSION}', '"protocol": 99'), "utf-8")
     takes.refresh()
-    for operator in ("finish_take", "apply_take", "redo_take", "restore_settings", "delete_take"):
+    for operator in ("finish_take", "apply_take", "redo_take", "restore_settings"):
         text = told(getattr(bpy.ops.pegbar, operator), folder=str(folder.path))
         assert "take_001 was made by a newer Pegbar" in text and text.endswith("update Pegbar")
     assert the_take().fault and folder.path.is_dir()
@@ -389,6 +511,24 @@ def test_a_worker_that_dies(scene, tmp_path):
         text = told(bpy.ops.pegbar.run, pipeline="still")
     assert text.startswith("The engine closed unexpectedly") and "Your frames are safe: restart and continue" in text
     assert 2 <= len(the_take().frames) < 6
+    finish(the_take(), 6)
+
+
+@posix
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_run_whose_worker_is_lost_can_be_stopped(scene, tmp_path, fault):
+    slow(scene, tmp_path)
+    running = run.start(request(bpy.context, "still"))
+    while len(running.state.frames) < 2:
+        run.advance(running)
+    engine._worker._silent_s = 1.5
+    os.kill(engine._worker.pid, fault)
+    while not running.is_lost:
+        run.advance(running)
+    assert bpy.ops.pegbar.cancel() == {"FINISHED"}
+    engine._worker._silent_s = 10
+    run.run_to_end(running)
+    assert running.phase == "stopped" and the_take().is_partial
     finish(the_take(), 6)
 
 
