@@ -115,11 +115,18 @@ def _progress(running: run.Run) -> tuple[str, float]:
         return ("Starting the Engine" if running.ahead == 0 else ORDINALS.get(running.ahead, f"{running.ahead}th in line")), 0.0
     if state.progress is None or not state.progress.of:
         return (state.progress.phase if state.progress else "Preparing"), 0.0
-    return f"{state.progress.phase} {state.progress.step}/{state.progress.of}", state.progress.step / state.progress.of
+    of = state.progress.of
+    # a step may be told less often than the frames it wrote
+    step = max(state.progress.step, _ready(running)) if of == len(running.shot.frames) else state.progress.step
+    return f"{state.progress.phase} {step}/{of}", step / of
+
+
+def _ready(running: run.Run) -> int:
+    return len(takes.main_frames(running.job, running.state)) if running.job else 0
 
 
 def _told(running: run.Run) -> str:
-    ready = len(takes.main_frames(running.job, running.state)) if running.job else 0
+    ready = _ready(running)
     left = running.seconds_left
     parts = (f"{ready} of {len(running.shot.frames)} frames ready" if ready else "", about(left) if left is not None else "")
     return ", ".join(filter(None, parts))
