@@ -43,37 +43,36 @@ class Matched:
 class Weights:
     """How much each difference of two regions counts against their being the same; fitted once on generated clips (benchmarks/flat.py)."""
 
-    area: float = 0.84
+    area: float = 1.2
     extent: float = 2.0
-    mask: float = 11.0
-    turned: float = 3.0
+    mask: float = 13.0
+    turned: float = 1.5
     context: float = 8.5
-    roundness: float = 4.8
-    contact: float = 0.12
+    roundness: float = 4.1
+    contact: float = 0.084
     degree: float = 0.16
-    place: float = 0.65
-    place_scale: float = 0.015
-    neighbours: float = 5.0
+    place: float = 0.91
+    place_scale: float = 0.011
+    neighbours: float = 4.2
     fragment: float = -7.0
     overlap: float = 2.0
-    unseen: float = -8.0
-    crowding: float = 3.2
+    unseen: float = -10.0
+    crowding: float = 4.5
     budget: float = 1.7
     around: float = 0.0063
-    closed: float = 0.026
-    sharp: float = 1.8
+    closed: float = 0.031
+    sharp: float = 2.5
     iterations: int = 4
 
 
 NEAR = Weights()
 FAR = Weights(
-    area=1.2,
     extent=2.8,
     mask=7.7,
     turned=3.6,
-    roundness=4.1,
     contact=0.24,
     degree=0.092,
+    place=0.65,
     place_scale=0.0052,
     neighbours=5.6,
     overlap=4.0,
