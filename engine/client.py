@@ -107,6 +107,8 @@ class Worker:
 
     def restart(self) -> None:
         """Ends the process, even one that hangs, and starts another on the same queue. Raises PegbarError."""
+        if self._process is not None and self._process.poll() is None:
+            _kill(self._process)  # at once: a window waits for this, and every file is whole or not there
         self._end()
         self.start()
 
