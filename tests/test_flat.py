@@ -183,8 +183,8 @@ def test_where_the_reference_is_transparent_so_is_the_result(tmp_path):
 
 def test_unsure_regions_are_noted_for_the_artist(tmp_path):
     """Of a red and a blue disc one is left, half-way between the two: its colour can only be a guess."""
-    first, second = lines_of([(50, 60, 25), (150, 60, 25)]), lines_of([(100, 60, 25)])
-    reference = painted(first, {(50, 60): (200, 40, 40), (150, 60): (40, 40, 200)})
+    first, second = lines_of([(49, 60, 25), (150, 60, 25)]), lines_of([(99.5, 60, 25)])
+    reference = painted(first, {(49, 60): (200, 40, 40), (150, 60): (40, 40, 200)})
     take = done(job(tmp_path, [first, second], {1: reference}))
     notes = [json.loads(path.read_text()) for path in sorted((take.outputs / "notes").glob("*.json"))]
     assert notes[0] == [] and len(notes[1]) == 1
@@ -193,7 +193,7 @@ def test_unsure_regions_are_noted_for_the_artist(tmp_path):
     assert note["confidence"] < 0.75 and note["colour"] in ("#c82828", "#2828c8") and note["box"][2] in range(48, 54)
 
 
-def lines_of(discs: list[tuple[int, int, int]], size: tuple[int, int] = (200, 120)) -> np.ndarray:
+def lines_of(discs: list[tuple[float, float, float]], size: tuple[int, int] = (200, 120)) -> np.ndarray:
     y, x = np.mgrid[: size[1], : size[0]]
     ink = np.zeros(size[::-1], np.float32)
     for cx, cy, r in discs:
