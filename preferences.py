@@ -67,7 +67,8 @@ def own_environment() -> Path | None:
 def takes_folder() -> Path:
     """Where the takes of the open file are: the folder set, else beside the .blend; in the user's folder while it is not saved."""
     file = Path(bpy.data.filepath)
-    if chosen := preferences().takes_folder:
+    chosen = preferences().takes_folder
+    if chosen and (bpy.data.filepath or not chosen.startswith("//")):  # which is beside a file that is nowhere yet
         return Path(bpy.path.abspath(chosen)) / (file.stem or "unsaved")
     return file.parent / "pegbar" if bpy.data.filepath else user_folder() / "takes"
 

@@ -72,6 +72,8 @@ def request(context: bpy.types.Context, name: str) -> Request:
     if spec.outputs[0].kind != "strokes" and settings.result == "CAMERA" and scene.camera is None:
         raise PegbarError("The scene has no camera to put a background behind: add one, or choose another result")
     target = Target("LAYER" if spec.outputs[0].kind == "strokes" else settings.result, source.name)
+    if target.type == "CAMERA" and scene.camera is None:
+        raise PegbarError("The scene has no camera to put a background behind: add one, or choose another result")
     params = complete(spec, values_of(getattr(settings, name)))
     return Request(name, params, shot, settings.seed, sources, frames, target)
 

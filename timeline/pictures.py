@@ -63,13 +63,18 @@ def read_file(
 
 def copy(path: Path, to: Path) -> None:
     """Copies a picture into the take. Raises PegbarError that says which side refused, or what is wrong with the picture."""
+    write_input(to, bytes_of(path))
+
+
+def bytes_of(path: Path) -> bytes:
+    """A picture's file. Raises PegbarError where it cannot be read or a quick look finds it damaged."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise PegbarError(f"{path} cannot be read ({error.strerror or error}): put it back or choose another picture") from error
     if fault := _fault(data):
         raise PegbarError(f"{path} {fault}: export it again or choose another picture")
-    write_input(to, data)
+    return data
 
 
 def _fault(data: bytes) -> str:

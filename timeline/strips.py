@@ -11,7 +11,7 @@ import bpy
 
 from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder, PegbarError
 from . import render
-from .pictures import READABLE, copy
+from .pictures import READABLE, bytes_of, copy
 from .places import Placed, Source, Target, existing, held, last_frame, sign, title
 from .stepping import scene_named
 from .versions import strip_range
@@ -35,6 +35,7 @@ def read(
     shown = [_file_at(scene, strip, frame) for frame in frames] if is_plain else []
     yield from _all_there(strip_name, needed)
     if not is_plain:
+        yield from _whole(needed)
         return (yield from render.read(scene_named(scene_name), strip_name, frames, folder, name))
     yield from _of_one_size(strip_name, needed)
     copies: dict[Path, str] = {}
@@ -125,6 +126,14 @@ def _all_there(strip: str, paths: Sequence[Path]) -> Generator[float, None, None
             f"{len(missing)} of the {len(paths)} pictures of the strip {strip!r} are gone, the first is {missing[0]}: "
             f"put them back or choose the strip's files again"
         )
+
+
+def _whole(paths: Sequence[Path]) -> Generator[float, None, None]:
+    """Looks at the pictures of a strip that is rendered: Blender would show a damaged one as nothing. Raises PegbarError."""
+    for path in paths:
+        yield 0.0
+        if path.suffix.lower() in READABLE:
+            bytes_of(path)
 
 
 def _of_one_size(strip: str, paths: Sequence[Path]) -> Generator[float, None, None]:

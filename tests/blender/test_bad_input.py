@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from pegbar.engine import client
 from pegbar.engine.protocol import PROTOCOL_VERSION, PegbarError
-from pegbar.preferences import preferences
+from pegbar.preferences import preferences, takes_folder, user_folder
 from pegbar.runs import engine, placing, run, takes
 from pegbar.runs.request import request
 from pegbar.tests.blender import stage
@@ -197,6 +197,22 @@ def test_files_that_are_gone_of_a_strip_that_is_rendered(scene, tmp_path):
     (tmp_path / "lines/0003.png").unlink()
     text = colorize()
     assert "0003.png" in text and "gone" in text
+    assert nothing_left(tmp_path)
+
+
+def test_damaged_files_of_a_strip_that_is_rendered(scene, tmp_path):
+    strip, _ = stage.line_art(scene, tmp_path)
+    strip.transform.offset_x = 5
+    path = tmp_path / "lines/0003.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    assert colorize() == f"{path} is damaged: export it again or choose another picture"
+    assert nothing_left(tmp_path)
+
+
+def test_a_background_without_a_camera(scene, tmp_path):
+    stage.line_art(scene, tmp_path)
+    scene.pegbar.result = "CAMERA"
+    assert "The scene has no camera to put a background behind: add one, or choose another result" in colorize()
     assert nothing_left(tmp_path)
 
 
@@ -451,6 +467,14 @@ def test_names_that_make_no_good_folder(scene, name):
     takes._takes.clear()
     takes.refresh()
     assert the_take() == before and placing.is_placed(before)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # a newer Blender would rather have no // here
+def test_a_takes_folder_beside_a_file_that_is_not_saved(scene, tmp_path):
+    preferences().takes_folder = "//pictures"
+    assert takes_folder().is_relative_to(user_folder())
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    assert takes_folder() == tmp_path / "pictures/shot"
 
 
 def test_a_take_deleted_during_its_run(scene, tmp_path):
