@@ -16,19 +16,19 @@ export PEGBAR_ENGINE_PYTHON := $(CURDIR)/$(ENGINE)
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-.venv/engine/.ready: requirements/engine.txt requirements/dev.txt
+.venv/engine/.ready: requirements/engine.txt requirements/dev.txt requirements/tests.txt
 	$(PYTHON) -m venv .venv/engine
 	$(ENGINE) $(PIP) -r requirements/engine.txt -r requirements/dev.txt
 	@touch $@
 
-.venv/blender-4.5/.ready .venv/blender-5.0/.ready: .venv/blender-%/.ready: requirements/dev.txt
+.venv/blender-4.5/.ready .venv/blender-5.0/.ready: .venv/blender-%/.ready: requirements/tests.txt
 	$(PYTHON) -m venv .venv/blender-$*
-	.venv/blender-$*/bin/python $(PIP) bpy==$(BPY_$*) $$(grep ^pytest requirements/dev.txt)
+	.venv/blender-$*/bin/python $(PIP) bpy==$(BPY_$*) -r requirements/tests.txt
 	@touch $@
 
-.venv/blender-5.2/.ready: requirements/dev.txt
+.venv/blender-5.2/.ready: requirements/tests.txt
 	$(PYTHON313) -m venv .venv/blender-5.2
-	.venv/blender-5.2/bin/python $(PIP) bpy==$(BPY_5.2) $$(grep ^pytest requirements/dev.txt)
+	.venv/blender-5.2/bin/python $(PIP) bpy==$(BPY_5.2) -r requirements/tests.txt
 	@touch $@
 
 # bpy and skia load a few of the system's libraries (GL, X, fonts) that a minimal machine lacks.

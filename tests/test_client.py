@@ -14,6 +14,7 @@ import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from pegbar.engine import client
 from pegbar.engine.client import Health, Worker, run, unfinished
@@ -41,11 +42,7 @@ def wait_for(worker: Worker, *names: str) -> Health:
 
 def alive(pid: int) -> bool:
     """Whether a process runs: one that has ended but that nobody has collected does not."""
-    try:
-        os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z" if sys.platform == "linux" else True
-    except (ProcessLookupError, FileNotFoundError):
-        return False
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 @pytest.fixture

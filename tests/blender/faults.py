@@ -2,12 +2,11 @@
 
 import contextlib
 import logging
-import os
-import subprocess
 import threading
 
 import bpy
 import numpy as np
+import psutil
 import pytest
 from pegbar.preferences import preferences
 from pegbar.runs import engine, placing, run, takes
@@ -45,9 +44,8 @@ def everything():
 
 def children():
     """The processes that this one has started and that still are."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True).stdout
-    rows = (line.split(None, 3) for line in listed.splitlines())
-    return {int(pid) for pid, parent, state, args in rows if parent == str(os.getpid()) and "engine serve" in args}
+    living = (child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE)
+    return {child.pid for child in living if "serve" in child.cmdline()}
 
 
 @pytest.fixture(scope="module", autouse=True)
