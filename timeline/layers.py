@@ -9,7 +9,7 @@ from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError
 from ..engine.strokes import Strokes
 from .carrying import Drawing, Measure, carried, read_drawing, write_drawing
 from .grease_pencil import TAKES, object_of, shown_layers, world_matrix
-from .places import Placed, Source, Target, existing, last_frame, sign, title
+from .places import Placed, Source, Target, existing, from_file, last_frame, sign, title
 from .projection import as_array, mean_scale
 from .stepping import at_frames, scene_named
 
@@ -119,7 +119,7 @@ def _sign_layers(data: bpy.types.GreasePencil, names: Sequence[str], folder: Job
     takes = data.get(TAKES, {})
     before = list(takes[job.id]["layers"]) if job.id in takes else []
     kept = {name: take.to_dict() for name, take in takes.items()}
-    data[TAKES] = kept | {job.id: {"layers": [*before, *names], "pegbar_folder": str(folder.path), "pegbar_pipeline": job.pipeline}}
+    data[TAKES] = kept | {job.id: {"layers": [*before, *names], "pegbar_folder": from_file(folder.path), "pegbar_pipeline": job.pipeline}}
 
 
 def _layer(source: Source, name: str) -> bpy.types.GreasePencilLayer:

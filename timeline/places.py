@@ -3,10 +3,13 @@
 Names and not bpy references: those die on undo, on File > Open and when the artist deletes something during a run.
 """
 
+import contextlib
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import bpy
 
 from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, Shot, refused
 
@@ -75,9 +78,17 @@ def held(files: dict[int, Path], last: int) -> list[Path]:
     return shown
 
 
+def from_file(path: Path) -> str:
+    """A path as the artist's preferences want it in the open file: from where that lies (`//`), so that a project can be moved."""
+    if bpy.data.filepath and bpy.context.preferences.filepaths.use_relative_paths:
+        with contextlib.suppress(ValueError):  # Windows knows no way from one drive to another
+            return bpy.path.relpath(str(path))
+    return str(path)
+
+
 def sign(made: Any, folder: JobFolder, job: Job, source: str) -> None:
     """Leaves the take's id, folder and pipeline, and what it was made from, as custom properties on what was made."""
-    made["pegbar_take"], made["pegbar_folder"] = job.id, str(folder.path)
+    made["pegbar_take"], made["pegbar_folder"] = job.id, from_file(folder.path)
     made["pegbar_pipeline"], made["pegbar_source"] = job.pipeline, source
 
 

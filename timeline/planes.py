@@ -11,7 +11,7 @@ from mathutils import Euler, Matrix, Vector
 
 from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError
 from .pictures import copy
-from .places import Placed, Target, existing, held, last_frame, sign, title
+from .places import Placed, Target, existing, from_file, held, last_frame, sign, title
 from .stepping import depsgraph_of, scene_named
 
 HEIGHT = 2.0
@@ -70,7 +70,7 @@ def _numbered(folder: JobFolder, output: str, shown: Sequence[Path]) -> Generato
 
 def _sequence(first: Path, name: str) -> tuple[bpy.types.Image, float]:
     """The image sequence that begins with a file, and its width over its height."""
-    image = bpy.data.images.load(str(first), check_existing=False)
+    image = bpy.data.images.load(from_file(first), check_existing=False)
     width, height = image.size
     if not width or not height:
         bpy.data.images.remove(image)

@@ -12,7 +12,7 @@ import bpy
 from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder, PegbarError
 from . import render
 from .pictures import READABLE, bytes_of, copy
-from .places import Placed, Source, Target, existing, held, last_frame, sign, title
+from .places import Placed, Source, Target, existing, from_file, held, last_frame, sign, title
 from .stepping import scene_named
 from .versions import strip_range
 
@@ -59,7 +59,7 @@ def write(
     source = editor.strips.get(target.source)
     channel = free_channel(editor, min(files), last + 1, source.channel + 1 if source else 1)
     strip = editor.strips.new_image(
-        name=title(target.source, folder, frames), filepath=str(shown[0]), channel=channel, frame_start=min(files), fit_method="FIT"
+        name=title(target.source, folder, frames), filepath=from_file(shown[0]), channel=channel, frame_start=min(files), fit_method="FIT"
     )
     for path in shown[1:]:
         strip.elements.append(path.name)

@@ -1,5 +1,8 @@
 """Takes: found again, restored, redone, deleted."""
 
+import shutil
+from pathlib import Path
+
 import bpy
 import pytest
 from pegbar.engine.protocol import PegbarError
@@ -38,6 +41,28 @@ def test_takes_live_beside_the_blend_and_are_found_when_it_is_opened(hero, tmp_p
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "hero.blend"))
     assert [(take.number, take.job.id) for take in takes.listed()] == before
     assert [take.number for take in takes.of_shot("Scene", "Hero")] == [2, 1]
+
+
+@pytest.mark.parametrize("result", ["STRIP", "PLANE"])
+def test_a_project_that_is_moved_finds_its_takes_and_shows_them(scene, tmp_path, result):
+    project = tmp_path / "project"
+    project.mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(project / "shot.blend"))
+    stage.line_art(scene, tmp_path)
+    scene.pegbar.result = result
+    bpy.ops.pegbar.run(pipeline="flat")
+    bpy.ops.wm.save_mainfile()
+    moved = shutil.move(project, tmp_path / "moved")
+    bpy.ops.wm.open_mainfile(filepath=str(Path(moved) / "shot.blend"))
+    (take,) = takes.listed()
+    if result == "STRIP":
+        (made,) = placing.strips_of(take)
+        shown = Path(bpy.path.abspath(made.directory)) / made.elements[0].filename
+    else:
+        (made,) = placing.pictures_of(take)
+        shown = Path(bpy.path.abspath(next(image for image in bpy.data.images if "pegbar_take" in image).filepath))
+    assert shown.samefile(take.folder.file(take.frames[0].file))
+    assert Path(bpy.path.abspath(made["pegbar_folder"])).samefile(take.folder.path)
 
 
 def test_restore_settings_gives_back_what_the_take_was_made_with(scene, hero):
