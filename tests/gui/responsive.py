@@ -1,7 +1,9 @@
-"""No tick of the run's timer and no click blocks the window for over 50 ms: a large drawing and a strip of 48 frames."""
+"""No tick of the run's timer and no click blocks the window for over 50 ms: a large drawing and a strip of 48 frames at 1280x720; a strip that
+has to be rendered holds it for one frame at a time."""
 
 import json
 import time
+from collections import Counter
 
 import bpy
 import numpy as np
@@ -38,6 +40,19 @@ def camera(scene):
     scene.camera = made
 
 
+def line_art(scene):
+    """The demo's line art as a strip, with its reference."""
+    demo = studio.REPOSITORY / "demo"
+    editor = scene.sequence_editor_create()
+    strip = editor.strips.new_image("fox lines", str(demo / "lineart" / "0001.png"), channel=1, frame_start=1)
+    for number in range(2, 49):
+        strip.elements.append(f"{number:04d}.png")
+    scene.render.resolution_x, scene.render.resolution_y = 1280, 720
+    editor.active_strip = strip
+    reference = scene.pegbar.references.add()
+    reference.type, reference.name, reference.at, reference.frame = "FILE", str(demo / "reference.png"), 1, 1
+
+
 def clicked(pipeline, area):
     began = time.perf_counter()
     running = studio.click_run(pipeline, area)
@@ -59,14 +74,27 @@ def main():
     longest = {f"liven, {FRAMES} frames x {STROKES} strokes x {POINTS} points": {"click": round(click, 1), **watch.longest()}}
     total = {"liven": watch.total()}
     watch.ticks.clear()
-    studio.stage.line_art(scene, OUT, 48)
+    line_art(scene)
     area = pbgui.editor("SEQUENCE_EDITOR")
     yield 1.0
     running, click = clicked("flat", area)
     yield from ended(running, 240)
     assert running.phase == "done", running.text
-    longest["flat, 48 frames"] = {"click": round(click, 1), **watch.longest()}
+    longest["flat, 48 frames of 1280x720"] = {"click": round(click, 1), **watch.longest()}
     total["flat"] = watch.total()
+    watch.ticks.clear()
+    strip = scene.sequence_editor.strips["fox lines"]
+    strip.mute, strip.transform.offset_x = False, 20
+    scene.sequence_editor.active_strip = strip
+    rendered = []
+    bpy.app.handlers.render_post.append(lambda *_: rendered.append(len(watch.ticks)))
+    running, click = clicked("still", area)
+    yield from ended(running, 240)
+    assert running.phase == "done", running.text
+    total["still, a strip that is rendered"] = watch.total()
+    pbgui.log("rendered strip, longest ms", watch.longest(), "frames rendered", len(rendered))
+    assert len(rendered) == 48 and set(Counter(rendered).values()) == {1}, rendered
+    assert max(value for phase, value in watch.longest().items() if phase != "reading") <= MOST_MS
     pbgui.log(json.dumps({"longest_ms": longest, "total_ms": total}))
     (OUT / "responsive.json").write_text(json.dumps({"longest_ms": longest, "total_ms": total}, indent=1))
     assert total["liven"]["reading"] < MOST_READING_MS
