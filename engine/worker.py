@@ -93,7 +93,6 @@ class JobReport:
     def __init__(self, folder: JobFolder, job: Job, tell: Tell) -> None:
         self.state = folder.state_folder
         self._folder = folder
-        self._job = job
         self._tell = tell
         self._recipe = {"pegbar": json.dumps({"job": job.id, "pipeline": job.pipeline, "params": dict(job.params), "seed": job.seed})}
         self._index = {frame: index for index, frame in enumerate(job.shot.frames, start=1)}

@@ -12,7 +12,7 @@ from ..engine.protocol import Job, PegbarError, Shot
 from ..engine.spec import Input, Value, complete
 from ..settings import PEGBAR_PG_scene, values_of
 from ..timeline import Source, Target
-from ..timeline.grease_pencil import shown_layers
+from ..timeline.grease_pencil import keys, shown_layers
 from ..timeline.projection import as_array, dimensions
 from ..timeline.shot import of_drawing, of_scene, of_strip
 from . import takes
@@ -57,7 +57,7 @@ def request(context: bpy.types.Context, name: str) -> Request:
     main = spec.inputs[0]
     source = _strip(scene, settings) if _wants_strip(main, settings) else _drawing(context, settings, main)
     shot = _shot(scene, settings, source, main)
-    sources, frames = {main.name: (source,)}, {main.name: _frames(settings, main, shot, scene)}
+    sources, frames = {main.name: (source,)}, {main.name: _frames(settings, main, shot, source)}
     if main.kind == "sketch" and dimensions(as_array(bpy.data.objects[source.name].matrix_world)) < 3:
         raise PegbarError(f"{source.name!r} has a scale of 0: give it another, so that what is moved can be put back on it")
     if main.kind == "sketch" or source.type == "OBJECT":
@@ -148,8 +148,11 @@ def _shot(scene: bpy.types.Scene, settings: PEGBAR_PG_scene, source: Source, mai
     return of_scene(scene)
 
 
-def _frames(settings: PEGBAR_PG_scene, main: Input, shot: Shot, scene: bpy.types.Scene) -> tuple[int, ...]:
-    return (shot.first,) if main.kind == "sketch" and settings.drawings == "THIS" else shot.frames
+def _frames(settings: PEGBAR_PG_scene, main: Input, shot: Shot, source: Source) -> tuple[int, ...]:
+    """The frame numbers at which the main input is read."""
+    if main.kind != "sketch" or settings.drawings == "FRAMES":
+        return shot.frames
+    return (settings.drawings == "KEYS" and keys(source, shot.first, shot.last)) or (shot.first,)
 
 
 def _check_drawn(scene: bpy.types.Scene, source: Source, frames: tuple[int, ...]) -> None:

@@ -8,7 +8,6 @@ its rest and settles.
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 FIRST, LAST = 1, 48
 STEP_FRAMES = 10
@@ -168,8 +167,3 @@ balloon = spring(lambda t: _pace(t), 1.7, 0.24)
 satchel = spring(lambda t: _pace(t) - 0.25 * twist(t), 0.55, 0.2)
 ears = spring(lambda t: 5 * _bounce(t - 1) - 0.8 * yaw(t), 0.4, 0.25)
 coat = spring(lambda t: _pace(t) - 0.2 * twist(t), 0.5, 0.3)
-
-
-def curve_of(signal: Signal) -> NDArray[np.float64]:
-    """A signal on every frame of the shot."""
-    return np.array([signal(time) for time in range(FIRST, LAST + 1)])

@@ -44,9 +44,8 @@ def write(
             original = originals.get(read_at[frame], {}).get(name)
             keys[name][frame] = carried(strokes, was, original, name, measures[name])
         yield 0.4 + 0.6 * done / len(drawings)
-    if not target.hold:
-        for drawn in keys.values():
-            drawn[last_frame(files, job.shot) + 1] = Drawing(np.zeros(1, np.int32), {})
+    for drawn in keys.values():
+        drawn[last_frame(files, job.shot) + 1] = Drawing(np.zeros(1, np.int32), {})
     return _place(source, keys, folder, job, frames)
 
 

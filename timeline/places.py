@@ -35,8 +35,6 @@ class Target:
     type: Literal["STRIP", "PLANE", "EMPTY", "CAMERA", "LAYER"]
     source: str = ""
     """The object or strip that the take was made from: the result lies beside it, is named after it and looks like it."""
-    hold: bool = False
-    """The last drawing or picture of what is no strip stays for ever; else it goes after the shot."""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def write(
     place, corners = _place(scene, target.source, aspect)
     made = _plane(name, image, corners, first, last) if target.type == "PLANE" else _empty(name, image, corners, first, last)
     made.matrix_world = place
-    _show_during(made, first, None if target.hold else last)
+    _show_during(made, first, last)
     scene.collection.objects.link(made)
     sign(made, folder, job, target.source)
     return Placed("OBJECT", made.name)
@@ -151,9 +151,9 @@ def _shadeless(name: str, image: bpy.types.Image, first: int, last: int) -> bpy.
     return material
 
 
-def _show_during(made: bpy.types.Object, first: int, last: int | None) -> None:
+def _show_during(made: bpy.types.Object, first: int, last: int) -> None:
     """Hides an object outside its frames: an image sequence shows nothing sensible there."""
-    for frame, hidden in ((first - 1, True), (first, False), *([(last + 1, True)] if last is not None else [])):
+    for frame, hidden in ((first - 1, True), (first, False), (last + 1, True)):
         made.hide_viewport = made.hide_render = hidden
         made.keyframe_insert("hide_viewport", frame=frame)
         made.keyframe_insert("hide_render", frame=frame)

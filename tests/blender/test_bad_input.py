@@ -154,7 +154,7 @@ def test_a_point_that_is_nowhere(scene, draw, value):
 
 def test_every_drawing_of_a_shot_that_begins_before_the_first(scene, draw):
     found = bpy.context.view_layer.objects.active = draw([[(0, 0, 0), (1, 0, 1)]], 5)
-    scene.pegbar.length, scene.pegbar.drawings = 8, "EACH"
+    scene.pegbar.length, scene.pegbar.drawings = 8, "FRAMES"
     bpy.ops.pegbar.run(pipeline="liven")
     sizes = {key.frame_number: key.drawing.attributes.domain_size("CURVE") for key in found.data.layers.active.frames}
     assert sizes == {1: 0, 3: 0, 5: 1, 7: 1, 9: 0}
@@ -174,7 +174,7 @@ def test_a_drawing_scaled_to_nothing_for_a_while_is_empty_there(scene, draw, cam
     for frame, scale in ((1, 1), (3, 0), (5, 1)):
         found.scale = (scale,) * 3
         found.keyframe_insert("scale", frame=frame)
-    scene.pegbar.length, scene.pegbar.drawings = 6, "EACH"
+    scene.pegbar.length, scene.pegbar.drawings = 6, "FRAMES"
     bpy.ops.pegbar.run(pipeline="liven")
     sizes = {key.frame_number: key.drawing.attributes.domain_size("CURVE") for key in found.data.layers.active.frames}
     assert sizes == {1: 1, 3: 0, 5: 1, 7: 0}

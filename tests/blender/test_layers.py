@@ -125,12 +125,6 @@ def test_on_twos_each_drawing_has_one_key_and_the_end_is_blank(scene, camera, dr
     assert [key.frame_number for key in hero.data.layers["Lines take 1"].frames] == [11, 13, 15, 17]
 
 
-def test_a_result_that_holds_has_no_blank_end(scene, camera, draw, animate):
-    hero = draw([LINE])
-    animate(still, last=2, hold=True)
-    assert [key.frame_number for key in hero.data.layers["Lines take 1"].frames] == [1, 2]
-
-
 def test_widths_change_by_their_ratio(scene, camera, draw, animate):
     hero = draw([LINE], radius=0.125)
     hero.data.layers["Lines"].radius_offset = 0.125

@@ -121,9 +121,6 @@ def test_it_shows_during_its_frames_alone(scene, camera, place):
         scene.frame_set(frame)
         hidden.append((made.hide_render, made.hide_viewport))
     assert hidden == [(True, True), (False, False), (False, False), (True, True)]
-    made = place("EMPTY", hold=True)
-    scene.frame_set(99)
-    assert not made.hide_render
 
 
 def test_a_second_time_makes_a_second_one(scene, camera, place):

@@ -60,6 +60,14 @@ def test_liven_makes_a_layer_of_keys_from_the_drawing(scene):
     assert take.state.name == "done" and placing.is_placed(take)
 
 
+@pytest.mark.parametrize("drawings, frames", [("THIS", [1]), ("KEYS", [1, 6]), ("FRAMES", [1, 3, 5, 7])])
+def test_a_drawing_is_read_once_at_its_keys_or_on_every_drawn_frame(scene, drawings, frames):
+    stage.draw(scene).data.layers[0].frames.copy(1, 6)
+    scene.pegbar.drawings, scene.pegbar.length, scene.pegbar.rhythm = drawings, 8, "2"
+    bpy.ops.pegbar.run(pipeline="liven")
+    assert [file.frame for file in takes.listed()[-1].job.inputs["sketch"]] == frames
+
+
 def test_flat_colours_a_strip_from_a_reference_file(scene, tmp_path):
     strip, _ = stage.line_art(scene, tmp_path, start=11)
     bpy.ops.pegbar.run(pipeline="flat")

@@ -65,7 +65,7 @@ def main():
     yield 1.0
     camera(scene)
     large_drawing(scene)
-    scene.pegbar.drawings, scene.pegbar.length, scene.pegbar.rhythm = "EACH", FRAMES, "1"
+    scene.pegbar.drawings, scene.pegbar.length, scene.pegbar.rhythm = "FRAMES", FRAMES, "1"
     yield 0.5
     watch = studio.Stopwatch()
     running, click = clicked("liven", area)
