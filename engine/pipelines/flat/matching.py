@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from .description import POINTS, Floats, Regions
@@ -23,6 +24,10 @@ class Coloured:
     """(n, 2) how far each region moved on the way to this frame."""
     travelled: Floats
     """(n, 2) how far each region has moved since the reference."""
+    origin: NDArray[np.int32]
+    """(n,) which of the reference's regions each region is."""
+    known: Floats
+    """(n,) how surely that is so."""
     trust: float = 1.0
     """How much this frame's word counts beside others'."""
 
@@ -37,6 +42,10 @@ class Matched:
     """(n, 2) how far each region moved since the first of the frames matched from."""
     travelled: Floats
     """(n, 2) how far each region has moved since the reference."""
+    origin: NDArray[np.int32]
+    """(n,) which of the reference's regions each region is."""
+    known: Floats
+    """(n,) how surely that is so."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,10 @@ FAR = Weights(
 
 _CARRY = 1.25
 
+_KIN, _FOUND_AGAIN = 2.0, 0.3
+"""How much it counts, frames far apart, that two regions go back to one of the reference's; and how much of what is known of a region is
+still known where it was hidden and is found again."""
+
 _RING = np.array([[r * np.cos(a), r * np.sin(a)] for r in (0.4, 0.7, 1.0) for a in np.linspace(0, 2 * np.pi, 12, endpoint=False) + r])
 """Points around a region, in units of how far one looks."""
 
@@ -99,28 +112,53 @@ def match(target: Regions, sources: Sequence[Coloured]) -> Matched:
     """
     unmoved = np.zeros((len(target), 2), np.float32)
     velocity, travelled = unmoved, unmoved
+    origin, known = np.zeros(len(target), np.int32), np.zeros(len(target), np.float32)
     logs = np.zeros((len(target), sources[0].chances.shape[1]), np.float32)
     whole = np.zeros((len(target), 1), np.float32)
+    descent = origin, known
     for i, source in enumerate(sources):
         weights = FAR if i else NEAR
         if i == 0:
-            pairs, velocity = correspondence(target, source.regions.centre + source.velocity, source.regions, unmoved, weights)
+            place = source.regions.centre + source.velocity
+            pairs, same, velocity = correspondence(target, place, source.regions, unmoved, weights)
             seen = pairs[:, :-1]
             travelled = velocity + seen @ source.travelled / np.maximum(seen.sum(1, keepdims=True), 1e-6)
+            origin, known = descent = _descent(same, source)
         else:
-            pairs, _ = correspondence(target, source.regions.centre - source.travelled, source.regions, travelled, weights)
+            place = source.regions.centre - source.travelled
+            pairs, same, _ = correspondence(target, place, source.regions, travelled, weights, _kinship(*descent, source))
+            again, sure = _descent(same, source)
+            sure = sure * np.float32(_FOUND_AGAIN)
+            origin, known = np.where(sure > known, again, origin), np.maximum(sure, known)
         chances = chances_of(pairs, target, source, weights)
         weight = np.float32(source.trust) * chances.max(1, keepdims=True) ** np.float32(NEAR.sharp)
         logs += weight * np.log(chances)
         whole += weight
     chances = np.exp((logs - logs.max(1, keepdims=True)) / whole)
-    return Matched(chances / chances.sum(1, keepdims=True), velocity, travelled)
+    return Matched(chances / chances.sum(1, keepdims=True), velocity, travelled, origin, known)
+
+
+def coloured(regions: Regions, found: Matched) -> Coloured:
+    """A frame that was matched, to match the next ones from."""
+    return Coloured(regions, found.chances, found.velocity, found.travelled, found.origin, found.known)
 
 
 def carried(chances: Floats) -> Floats:
     """The chances of the drawing just before, as they go on from it: each passing on flattens them a little, and this takes that back."""
     sharp = chances ** np.float32(_CARRY)
     return sharp / sharp.sum(1, keepdims=True)
+
+
+def _descent(same: Floats, source: Coloured) -> tuple[NDArray[np.int32], Floats]:
+    """(t,) which of the reference's regions each target region is by what it is the same as, and how surely."""
+    best = same.argmax(1)
+    return source.origin[best], same.max(1) * source.known[best]
+
+
+def _kinship(origin: NDArray[np.int32], known: Floats, source: Coloured) -> Floats:
+    """(t, s) what it speaks for each pair that both go back to one region of the reference, by following them drawing by drawing."""
+    kin = (origin[:, None] == source.origin[None]) * known[:, None] * source.known[None]
+    return (_KIN * kin).astype(np.float32)
 
 
 def chances_of(pairs: Floats, target: Regions, source: Coloured, weights: Weights = NEAR) -> Floats:
@@ -144,15 +182,21 @@ def _around(target: Regions, source: Regions, weights: Weights) -> Floats:
     return (share / np.maximum(share.sum(1, keepdims=True), 1e-6)).astype(np.float32)
 
 
-def correspondence(target: Regions, place: Floats, source: Regions, moved: Floats, weights: Weights = NEAR) -> tuple[Floats, Floats]:
-    """How probably each target region is each source region, (t, s + 1), the last column for none; and how far each has moved, (t, 2).
+def correspondence(
+    target: Regions, place: Floats, source: Regions, moved: Floats, weights: Weights, kinship: Floats | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """How probably each target region is each source region or a part of it, (t, s + 1), the last column for none; how probably it is the
+    same, (t, s); and how far each has moved, (t, 2).
 
-    `place` (s, 2) is where the source regions are expected, `moved` (t, 2) how far from there the target's are thought to have gone.
+    `place` (s, 2) is where the source regions are expected, `moved` (t, 2) how far from there the target's are thought to have gone,
+    `kinship` (t, s) what else speaks for each pair's being the same.
 
     Relaxation labelling (Rosenfeld, Hummel and Zucker, Scene Labeling by Relaxation Operations, 1976): each round believes a pair more where
     it moves as the pairs around it do, and where its neighbours are paired with its partner's neighbours on the same side.
     """
     alike = -_difference(target, source, weights)
+    if kinship is not None:
+        alike += kinship
     field = moved
     support = np.zeros((len(target), len(source)), np.float32)
     still = _overlap(target, source, np.zeros_like(moved))
@@ -160,6 +204,7 @@ def correspondence(target: Regions, place: Floats, source: Regions, moved: Float
     kernels = _kernels(target)
     sides = _sides(target), _sides(source)
     pairs = np.zeros((len(target), len(source) + 1), np.float32)
+    whole = pairs[:, :-1]
     for iteration in range(weights.iterations):
         gap = target.centre - field
         away = np.hypot(gap[:, 0, None] - place[None, :, 0], gap[:, 1, None] - place[None, :, 1])
@@ -167,12 +212,12 @@ def correspondence(target: Regions, place: Floats, source: Regions, moved: Float
         over = np.maximum(still, _overlap(target, source, field))
         same = alike - weights.place * np.log1p((away / slack) ** 2) + weights.neighbours * support
         part = np.float32(weights.fragment) + np.float32(weights.overlap) * (over - 1)
-        pairs = _shares(same, part, target.area, source.area, weights)
+        pairs, whole = _shares(same, part, target.area, source.area, weights)
         field = _field(target, place, pairs, kernels, iteration / max(1, weights.iterations - 1))
         support = _support(pairs[:, :-1], *sides)
     seen = 1 - pairs[:, -1:]
     partner = (pairs[:, :-1] @ source.centre) / np.maximum(seen, 1e-6)
-    return pairs, np.where(seen > 0.5, target.centre - partner, field).astype(np.float32)
+    return pairs, whole, np.where(seen > 0.5, target.centre - partner, field).astype(np.float32)
 
 
 def _difference(target: Regions, source: Regions, weights: Weights) -> Floats:
@@ -203,8 +248,8 @@ def _degree(regions: Regions) -> Floats:
     return np.log1p(np.bincount(regions.neighbours[:, 0], minlength=len(regions)).astype(np.float32))
 
 
-def _shares(same: Floats, part: Floats, area: Floats, source_area: Floats, weights: Weights) -> Floats:
-    """Scores of being the same region, or a part of what one was, to shares (t, s + 1) that add up to 1 in each row.
+def _shares(same: Floats, part: Floats, area: Floats, source_area: Floats, weights: Weights) -> tuple[Floats, Floats]:
+    """Scores of being the same region, or a part of what one was, to shares (t, s + 1) that add up to 1 in each row; and those of the same.
 
     Only one region can be the same as another: a source wanted by several targets gives each less. It may have several parts, but what is
     left of its area must do for them.
@@ -218,7 +263,7 @@ def _shares(same: Floats, part: Floats, area: Floats, source_area: Floats, weigh
         piece = full * np.clip(left / area[:, None], 0.02, 1) ** weights.budget
         whole /= np.maximum(share.sum(0, keepdims=True), 1) ** weights.crowding
     total = whole.sum(1, keepdims=True) + piece.sum(1, keepdims=True) + none
-    return (np.concatenate([whole + piece, none], 1) / total).astype(np.float32)
+    return (np.concatenate([whole + piece, none], 1) / total).astype(np.float32), (whole / total).astype(np.float32)
 
 
 def _kernels(target: Regions) -> tuple[Floats, Floats]:

@@ -24,7 +24,7 @@ from ...protocol import Job, PegbarError, write_atomic
 from ...spec import Report
 from ...strokes import Strokes
 from .description import Floats, Regions, describe
-from .matching import Coloured, Matched, carried, match
+from .matching import Coloured, Matched, carried, coloured, match
 
 Pixels = NDArray[np.uint8]
 
@@ -216,7 +216,7 @@ class _Shot:
     def _matched(self, cel: int, anchor: Anchor, towards: int) -> Matched:
         """The colours that a drawing has from those coloured before it on the way from a reference, `towards` it, and from that itself."""
         given = self._given(anchor)
-        sources = [Coloured(anchor.regions, given.chances, given.velocity, given.travelled)]
+        sources = [coloured(anchor.regions, given)]
         way = range(cel + towards, anchor.cel if anchor.fits else anchor.cel + towards, towards)
         drawn = next((at for at in way if self._regions(at) is not None), None)
         if drawn is not None:
@@ -234,7 +234,7 @@ class _Shot:
         found = self.colours(cel) if towards < 0 else _load(self._kept_backward(cel, anchor), Matched)
         regions = self._regions(cel)
         assert regions is not None
-        return Coloured(regions, found.chances, found.velocity, found.travelled)
+        return coloured(regions, found)
 
     def _given(self, anchor: Anchor) -> Matched:
         """What a reference says of its own regions."""
@@ -243,7 +243,8 @@ class _Shot:
         chances = np.broadcast_to(rest, (len(anchor.regions), len(self.palette))).astype(np.float32)
         chances[np.arange(len(anchor.index)), anchor.index] = share
         unmoved = np.zeros((len(anchor.regions), 2), np.float32)
-        return Matched(chances, unmoved, unmoved)
+        itself = np.arange(len(anchor.regions), dtype=np.int32)
+        return Matched(chances, unmoved, unmoved, itself, np.ones(len(itself), np.float32))
 
     # --- pictures
 
