@@ -120,6 +120,7 @@ def flat(scene: bpy.types.Scene, demo: Path) -> JobFolder:
     """Presses Colorize Strip on the line art, with the one reference."""
     bpy.context.window.scene = scene
     scene.sequence_editor.active_strip = scene.sequence_editor.strips["Line Art"]
+    scene.pegbar.flat.close_gaps = 0  # these lines are drawn closed
     reference = scene.pegbar.references.add()
     reference.type, reference.name, reference.at, reference.frame = "STRIP", "Reference", motion.FIRST, motion.FIRST
     return run("flat", scene, "Line Art")

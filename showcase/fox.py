@@ -18,10 +18,10 @@ EYE = (0.185, 0.265)
 PALETTE = {
     "Fur": "#e8793a", "Fur Light": "#fff1dc", "Fur Dark": "#5a3425", "Tuft": "#c95a24", "Ear Inside": "#f3bfa2",
     "Eye": "#fdfdf8", "Iris": "#4f9a5b", "Pupil": "#241a1c", "Gleam": "#ffffff", "Lid": "#e8793a", "Nose": "#33211f",
-    "Mouth": "#8c2a36", "Tongue": "#e77c83", "Coat": "#f2b632", "Coat Band": "#fff3d6", "Coat Far": "#cf962a", "Button": "#7c4a2a",
-    "Belt": "#6b3e26", "Buckle": "#d8d3c4", "Trousers": "#39557f", "Trousers Far": "#2b4166", "Boot": "#8c2f39", "Boot Far": "#6e2530",
-    "Sole": "#e9d8b4", "Boot Cuff": "#c25c66", "Paw": "#4a2b20", "Paw Far": "#3a2219", "Scarf": "#1f8a8c", "Scarf Band": "#f4ede0",
-    "Scarf Far": "#176a6e", "Satchel": "#a8693d", "Flap": "#8b522d", "Strap": "#6e4024", "Clasp": "#e2b84d", "Letter": "#fbf7ec",
+    "Mouth": "#8c2a36", "Tongue": "#e77c83", "Coat": "#f2b632", "Coat Band": "#fff3d6", "Pocket": "#cf962a", "Button": "#7c4a2a",
+    "Belt": "#6b3e26", "Buckle": "#d8d3c4", "Trousers": "#39557f", "Boot": "#8c2f39",
+    "Sole": "#e9d8b4", "Boot Cuff": "#c25c66", "Paw": "#4a2b20", "Scarf": "#1f8a8c", "Scarf Band": "#f4ede0",
+    "Scarf Fold": "#176a6e", "Satchel": "#a8693d", "Flap": "#8b522d", "Strap": "#6e4024", "Clasp": "#e2b84d", "Letter": "#fbf7ec",
     "Seal": "#c9343f", "Balloon": "#e4485b", "Balloon Gleam": "#fbd0d2", "Knot": "#b93547", "Shadow": "#c9ad74",
 }  # fmt: skip
 
@@ -118,11 +118,11 @@ def far_arm(time: float) -> list[Shape]:
     elbow = (shoulder + hand) / 2 + np.array([0.06, -0.15])
     spine = hose(shoulder, elbow, hand)
     fist = soft(
-        "Paw Far", place([(-0.045, -0.03), (0.05, -0.045), (0.075, 0.02), (0.06, 0.08), (0, 0.1), (-0.06, 0.07)], spine[-1], -0.2), FINE
+        "Paw", place([(-0.045, -0.03), (0.05, -0.045), (0.075, 0.02), (0.06, 0.08), (0, 0.1), (-0.06, 0.07)], spine[-1], -0.2), FINE
     )
     thumb = line([spine[-1] + (-0.02, 0.03), spine[-1] + (0.03, 0.045), spine[-1] + (0.06, 0.03)], FINE)
     return [
-        soft("Coat Far", tube(spine[:7], np.linspace(0.15, 0.145, 7), tip=0.1), INK),
+        soft("Coat", tube(spine[:7], np.linspace(0.15, 0.145, 7), tip=0.1), INK),
         fist,
         thumb,
         *cuff("Coat Band", spine, 5.6, 7, 0.165),
@@ -130,7 +130,6 @@ def far_arm(time: float) -> list[Shape]:
 
 
 def leg(time: float, near: bool) -> list[Shape]:
-    side = "" if near else " Far"
     hip = on_body(time, ((-0.075 if near else 0.085) - 0.015 * motion.twist(time) * (1 if near else -1), 0.0))
     x, z, angle = motion.foot(time, near)
     ankle = np.array([x, z])
@@ -149,9 +148,9 @@ def leg(time: float, near: bool) -> list[Shape]:
     ]
     sole = [(-0.11, -0.078), (-0.1, -0.112), (0.2, -0.112), (0.222, -0.075), (0.1, -0.078)]
     top = [(-0.1, 0.075), (0.095, 0.075), (0.1, 0.14), (-0.1, 0.14)]
-    parts = [cut(f"Boot{side}", boot, INK, [0, 8]), cut("Sole", sole, FINE, [0, 3]), cut("Boot Cuff", top, FINE, range(4), 0.6)]
+    parts = [cut("Boot", boot, INK, [0, 8]), cut("Sole", sole, FINE, [0, 3]), cut("Boot Cuff", top, FINE, range(4), 0.6)]
     crease = [line([(0.02, 0.01), (0.06, 0.0), (0.1, 0.005)], FINE)] if near else []
-    return [soft(f"Trousers{side}", thigh, INK), *(part.moved(ankle, angle) for part in [*parts, *crease])]
+    return [soft("Trousers", thigh, INK), *(part.moved(ankle, angle) for part in [*parts, *crease])]
 
 
 def body(time: float) -> list[Shape]:
@@ -165,9 +164,7 @@ def body(time: float) -> list[Shape]:
         for a, b in zip(hem, [(0.215, 0.18), (0.07, 0.18), (-0.07, 0.18), (-0.215, 0.18)], strict=True)
     ]
     front = np.array([(0.105 + turn, 0.42), (0.118, 0.32), (0.122, 0.24)])
-    buttons = [
-        soft("Button", oval(at, (0.027, 0.027), 8), FINE * 0.8) for at in ((0.055 + turn, 0.37), (0.06, 0.27), (0.065 + swing * 0.6, 0.04))
-    ]
+    buttons = [soft("Button", oval(at, (0.027, 0.027), 8), FINE * 0.8) for at in ((0.06, 0.27), (0.065 + swing * 0.6, 0.04))]
     pocket = [(0.175 + swing * 0.4, 0.05), (0.275 + swing * 0.4, 0.035), (0.285 + swing * 0.5, -0.02), (0.18 + swing * 0.5, -0.005)]
     belt = [(-0.225, 0.205), (0, 0.185), (0.225, 0.205), (0.23, 0.145), (0, 0.122), (-0.23, 0.145)]
     buckle = [(0.075, 0.215), (0.16, 0.222), (0.165, 0.122), (0.08, 0.112)]
@@ -177,7 +174,7 @@ def body(time: float) -> list[Shape]:
         cut("Coat Band", [*hem, *band[::-1]], FINE, [0, 3, 4, 7]),
         line(front, FINE, taper=0.3),
         *buttons,
-        cut("Coat Far", pocket, FINE, range(4)),
+        cut("Pocket", pocket, FINE, range(4)),
         cut("Belt", belt, INK, [0, 2, 3, 5]),
         cut("Buckle", buckle, FINE, range(4), 0.8),
         cut("Belt", inner, FINE * 0.8, range(4), 0.8),
@@ -215,7 +212,7 @@ def scarf(time: float) -> list[Shape]:
         cut("Scarf Band", [(x, 0.56), (x + 0.055, 0.56), (x + 0.075, low), (x + 0.01, low - 0.004)], FINE, range(4))
         for x, low in ((-0.105, 0.402), (0.07 + turn, 0.4))
     ]
-    fold = soft("Scarf Far", [(-0.19, 0.49), (-0.03, 0.455), (0.19 + turn, 0.5), (0.1, 0.62), (-0.12, 0.62)], INK)
+    fold = soft("Scarf Fold", [(-0.19, 0.49), (-0.03, 0.455), (0.19 + turn, 0.5), (0.1, 0.62), (-0.12, 0.62)], INK)
     height = motion.squash(time)
     return [part.moved((motion.hip_x(time), motion.hip_z(time)), motion.lean(time), (1 / height, height)) for part in (lower, *bands, fold)]
 

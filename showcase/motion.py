@@ -154,10 +154,10 @@ def _pace(time: float) -> float:
 
 
 _WALK = [(1 + 20 * n, 11.8 + 20 * n, STRIDE * (2 * n + 0.5)) for n in range(-3, 1)]
-_NEAR_FALLS: list[tuple[float, float, float]] = [*_WALK, (21, 31, STRIDE * 2.5), (37, 99, 1.22)]
+_NEAR_FALLS: list[tuple[float, float, float]] = [*_WALK, (21, 31, STRIDE * 2.5), (37, 99, 1.27)]
 _FAR_FALLS: list[tuple[float, float, float]] = [(a - 10, b - 10, x - STRIDE) for a, b, x in _WALK] + [
     (11, 21.8, STRIDE * 1.5),
-    (30.5, 99, 1.5),
+    (30.5, 99, 1.44),
 ]
 
 pace = spring(_pace, 0.5, 0.6)

@@ -50,22 +50,22 @@ def hills() -> list[Shape]:
 
 
 def cottage() -> list[Shape]:
+    """A house that runs out of the picture."""
     x = 1.72
     chimney = [(x + 0.32, 1.42), (x + 0.32, 1.86), (x + 0.5, 1.86), (x + 0.5, 1.32)]
     cap = [(x + 0.28, 1.86), (x + 0.28, 1.93), (x + 0.54, 1.93), (x + 0.54, 1.86)]
-    wall = [(x - 0.55, 0.4), (x + 0.66, 0.4), (x + 0.66, 1.12), (x - 0.55, 1.12)]
-    gable = [(x - 0.72, 1.05), (x - 0.42, 1.62), (x + 0.56, 1.62), (x + 0.84, 1.05)]
-    edge = [(x - 0.74, 1.05), (x + 0.86, 1.05), (x + 0.86, 1.12), (x - 0.74, 1.12)]
+    wall = [(x - 0.55, 0.4), (x + 1.6, 0.4), (x + 1.6, 1.12), (x - 0.55, 1.12)]
+    gable = [(x - 0.72, 1.05), (x - 0.42, 1.62), (x + 1.6, 1.62), (x + 1.6, 1.05)]
+    edge = [(x - 0.74, 1.05), (x + 1.6, 1.05), (x + 1.6, 1.12), (x - 0.74, 1.12)]
     door = [(x - 0.1, 0.4), (x - 0.1, 0.82), (x - 0.03, 0.9), (x + 0.07, 0.93), (x + 0.17, 0.9), (x + 0.24, 0.82), (x + 0.24, 0.4)]
-    panes = [
-        plain("Window", [(left, 0.66), (left + 0.23, 0.66), (left + 0.23, 0.92), (left, 0.92)], THIN) for left in (x - 0.445, x + 0.335)
-    ]
+    left = x + 0.335
+    window = plain("Window", [(left, 0.66), (left + 0.23, 0.66), (left + 0.23, 0.92), (left, 0.92)], THIN)
     tiles = [
         line([(x + dx, 1.3 + dz), (x + dx + 0.16, 1.29 + dz)], THIN)
         for dx, dz in ((-0.4, 0), (0.1, 0.12), (0.4, -0.08), (-0.15, -0.06), (-0.2, 0.2))
     ]
     return [plain("Chimney", chimney, FAR), plain("Roof Side", cap, FAR), plain("Wall", wall, FAR), plain("Roof", gable, FAR), *tiles,
-            plain("Roof Side", edge, FAR), cut("Door", door, FAR, [0, 6]), soft("Clasp", oval((x + 0.18, 0.63), (0.025, 0.025), 8), THIN), *panes]  # fmt: skip
+            plain("Roof Side", edge, FAR), cut("Door", door, FAR, [0, 6]), soft("Clasp", oval((x + 0.18, 0.63), (0.025, 0.025), 8), THIN), window]  # fmt: skip
 
 
 def tree() -> list[Shape]:
