@@ -2,9 +2,11 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-engine test-blender test-gui check bench build clean
 
-PYTHON ?= python3.11
+# The first that runs: a version manager's shim may stand in the path for a Python that is not chosen.
+first_of = $(shell for python in $(1); do "$$python" -c "" 2>/dev/null && echo "$$python" && break; done)
+PYTHON := $(call first_of,python3.11 $(HOME)/.pyenv/versions/3.11.*/bin/python)
 # Blender 5.1 and later run Python 3.13; where there is none, their tests say so aloud.
-PYTHON313 ?= $(firstword $(shell command -v python3.13 2>/dev/null) $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python))
+PYTHON313 := $(call first_of,python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python)
 BPY_4.5 := 4.5.15
 BPY_5.0 := 5.0.1
 BPY_5.2 := 5.2.3
