@@ -1,11 +1,13 @@
-"""How fast and how right `flat` is: one core, fixed seeds. `make bench`, or `python benchmarks/flat.py`."""
+"""How fast and how right `flat` is: one core, fixed seeds.
+
+usage: python -m benchmarks.flat
+"""
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: one core is what is measured
 
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -14,13 +16,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
-import conftest  # noqa: F401  loads the repository's root as `pegbar`
-from cartoon import coloured, palette, pebbles, walk
-from pegbar.engine.drawing.frames import encode_png, read_image
-from pegbar.engine.protocol import Done, InputFile, Job, JobFolder, Shot
-from pegbar.engine.worker import run_job
+from engine.drawing.frames import encode_png, read_image
+from engine.protocol import Done, InputFile, Job, JobFolder, Shot
+from engine.worker import run_job
+from tests.cartoon import coloured, palette, pebbles, walk
 
 Frame = tuple[np.ndarray, np.ndarray]
 COLOURS = palette(1)

@@ -50,7 +50,7 @@ class Matched:
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each difference of two regions counts against their being the same; fitted once on generated clips (benchmarks/flat.py)."""
+    """How much each difference of two regions counts against their being the same; fitted once (see NOTES.md)."""
 
     area: float = 1.2
     extent: float = 2.0
