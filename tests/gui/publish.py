@@ -1,4 +1,4 @@
-"""Makes the README's pictures in docs/images/ from those that `run.py panels` left: the editor alone, in few colours."""
+"""Makes the README's pictures in docs/images/ from those that `run.py panels` left: the editor alone."""
 
 from pathlib import Path
 
@@ -6,7 +6,6 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 EDITOR = (0, 25, 1150, 800)
-COLOURS = 128
 PICTURES = {
     "viewport_idle": "animate_idle",
     "viewport_running": "animate_running",
@@ -19,6 +18,6 @@ PICTURES = {
 if __name__ == "__main__":
     for shot, name in PICTURES.items():
         with Image.open(ROOT / "dist/gui/panels" / f"{shot}.png") as picture:
-            few = picture.convert("RGB").crop(EDITOR).quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+            editor = picture.convert("RGB").crop(EDITOR)
         (ROOT / "docs/images").mkdir(parents=True, exist_ok=True)
-        few.save(ROOT / "docs/images" / f"{name}.png", optimize=True)
+        editor.save(ROOT / "docs/images" / f"{name}.png", optimize=True)
