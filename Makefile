@@ -1,6 +1,6 @@
 # Pegbar. `make help` lists the targets; each does its own set-up in .venv/ (Python 3.11 and make are all that must be there).
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-engine test-blender test-gui check bench build clean
+.PHONY: help demo test test-engine test-diffusion parity test-blender test-gui check bench build clean
 
 # The first that runs: a version manager's shim may stand in the path for a Python that is not chosen.
 first_of = $(shell for python in $(1); do "$$python" -c "" 2>/dev/null && echo "$$python" && break; done)
@@ -13,7 +13,10 @@ BPY_5.2 := 5.2.3
 PIP := -m pip install --quiet --disable-pip-version-check
 
 ENGINE := .venv/engine/bin/python
+DIFFUSION := .venv/diffusion/bin/python
 export PEGBAR_ENGINE_PYTHON := $(CURDIR)/$(ENGINE)
+# The engine with torch, for the tests of the published pipelines.
+export PEGBAR_DIFFUSION_PYTHON := $(CURDIR)/$(DIFFUSION)
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +24,11 @@ help: ## this list
 .venv/engine/.ready: requirements/engine.txt requirements/dev.txt requirements/tests.txt
 	$(PYTHON) -m venv .venv/engine
 	$(ENGINE) $(PIP) -r requirements/engine.txt -r requirements/dev.txt
+	@touch $@
+
+.venv/diffusion/.ready: requirements/diffusion.txt requirements/engine.txt requirements/tests.txt
+	$(PYTHON) -m venv .venv/diffusion
+	$(DIFFUSION) $(PIP) -r requirements/diffusion.txt -r requirements/tests.txt
 	@touch $@
 
 .venv/blender-4.5/.ready .venv/blender-5.0/.ready: .venv/blender-%/.ready: requirements/tests.txt
@@ -46,13 +54,19 @@ BLENDER_CLI = .venv/blender-4.5/lib/python3.11/site-packages/bpy/4.5/scripts/add
 demo: .venv/.libraries ## an animated character through both routes, without a window: look into demo/
 	@.venv/blender-4.5/bin/python showcase
 
-test: .venv/.libraries $(BLENDER) ## every test that needs no GPU, no network and no window
-	@$(ENGINE) tests/suites.py engine blender-4.5 blender-5.0 blender-5.2
+test: .venv/.libraries .venv/diffusion/.ready $(BLENDER) ## every test that needs no GPU, no network and no window
+	@$(ENGINE) tests/suites.py engine diffusion parity blender-4.5 blender-5.0 blender-5.2
 
 test-engine: .venv/engine/.ready ## the engine's tests alone
 	@$(ENGINE) -m pytest
 
-test-blender: .venv/.libraries $(BLENDER) ## the tests inside Blender 4.5, 5.0 and 5.2 (the bpy packages)
+test-diffusion: .venv/diffusion/.ready ## the tests of the published pipelines alone
+	@$(ENGINE) tests/suites.py diffusion
+
+parity: .venv/diffusion/.ready ## equality with the authors' results: GOLDEN=<folder of sets>, PIPELINE=<one of them>
+	@$(DIFFUSION) -m pytest -q -s tests/parity $(if $(GOLDEN),--golden "$(GOLDEN)") $(if $(PIPELINE),--pipeline $(PIPELINE))
+
+test-blender: .venv/.libraries .venv/diffusion/.ready $(BLENDER) ## the tests inside Blender 4.5, 5.0 and 5.2 (the bpy packages)
 	@$(ENGINE) tests/suites.py blender-4.5 blender-5.0 blender-5.2
 
 check: .venv/engine/.ready ## format, lint, types, import floors

@@ -20,8 +20,9 @@ from collections.abc import Iterator, Sequence
 
 from . import __version__
 from .catalog import PIPELINES
-from .commandline import parser, table, take
+from .commandline import machine_of, parser, table, take
 from .protocol import Done, Event, Failed, FrameWritten, JobFolder, PegbarError, Progress, Warned
+from .weights import Machine
 from .worker import Models, run_job, serve
 
 DONE, FAILED, BAD_USAGE, CANCELLED = 0, 1, 2, 130
@@ -36,10 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(table())
             return DONE
         if options.command == "serve":
-            serve(options.folder)
+            serve(options.folder, machine_of(options))
         if options.command == "run":
-            return run([JobFolder(path.absolute()) for path in options.jobs])
-        return run([take(PIPELINES[options.command], options, say)])
+            return run([JobFolder(path.absolute()) for path in options.jobs], machine_of(options))
+        return run([take(PIPELINES[options.command], options, say)], machine_of(options))
     except PegbarError as error:
         say(str(error))
         return BAD_USAGE
@@ -47,12 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return CANCELLED
 
 
-def run(folders: list[JobFolder]) -> int:
+def run(folders: list[JobFolder], machine: Machine) -> int:
     """Runs takes one after the other; Ctrl-C keeps what is written and ends them all."""
     models: Models = {}
     ends = []
     for folder in folders:
-        ends.append(_run_one(folder, models))
+        ends.append(_run_one(folder, models, machine))
         if isinstance(ends[-1], Done) and ends[-1].cancelled:
             say(f"Stopped. {len(folder.state().frames)} files are ready in {folder.outputs}; the same command goes on after them")
             return CANCELLED
@@ -97,11 +98,11 @@ class Line:
         self._width = 0
 
 
-def _run_one(folder: JobFolder, models: Models) -> Done | Failed:
+def _run_one(folder: JobFolder, models: Models, machine: Machine) -> Done | Failed:
     try:
         folder.withdraw_cancel()
         with _interrupt_cancels(folder):
-            end = run_job(folder, models, Line().tell)
+            end = run_job(folder, models, Line().tell, machine)
     except PegbarError as error:
         end = Failed(str(error))
     if isinstance(end, Failed):

@@ -18,6 +18,7 @@ from typing import IO, BinaryIO, Literal
 
 from .protocol import PROTOCOL_VERSION, Event, JobFolder, PegbarError, State, lock, locked, refused, takes
 from .spool import Handshake, Spool
+from .weights import UNSET, Machine
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60.0
@@ -43,9 +44,10 @@ class Health:
 class Worker:
     """One Blender's worker. The queue outlives the process: `restart` goes on with what was waiting."""
 
-    def __init__(self, python: Path, spools: Path, silent_s: float = SILENT_S) -> None:
+    def __init__(self, python: Path, spools: Path, silent_s: float = SILENT_S, machine: Machine = UNSET) -> None:
         """`spools` is the folder in which every Blender of this user keeps its spool; it is made when needed."""
         self.python = python
+        self.machine = machine
         self._spools = spools.absolute()
         self._silent_s = silent_s
         self._spool: Spool | None = None
@@ -65,7 +67,7 @@ class Worker:
         self._hello, self._fault, self._beat = None, None, (0, time.monotonic())
         try:
             with open(spool.log_file, "wb") as log:
-                self._process = _start(self.python, ["serve", str(spool.path)], log)
+                self._process = _start(self.python, ["serve", str(spool.path), *self.machine.options], log)
         except OSError as error:
             raise refused(spool.path, error) from error
 

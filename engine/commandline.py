@@ -6,6 +6,7 @@ Core. Prints nothing: `say` takes what the user should know.
 import argparse
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from .catalog import PIPELINES
 from .drawing.frames import encode_png, read_movie
 from .protocol import InputFile, Job, JobFolder, PegbarError, Shot, refused, write_atomic
 from .spec import SUFFIXES, Input, Param, Pipeline, check
+from .weights import Machine
 
 MOVIES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
 
@@ -41,9 +43,17 @@ def parser(version: str) -> argparse.ArgumentParser:
     run.add_argument("jobs", nargs="+", type=Path, metavar="JOB", help="folder of a take (it holds a job.json)")
     serve = commands.add_parser("serve", help="run what a Blender drops in a folder, until stdin ends")
     serve.add_argument("folder", type=Path, metavar="FOLDER")
+    for command in (run, serve):
+        _add_machine(command)
     for spec in PIPELINES.values():
         _add_pipeline(commands.add_parser(spec.name, help=_plain(spec.help), description=_plain(spec.help)), spec)
     return top
+
+
+def machine_of(options: argparse.Namespace) -> Machine:
+    """What the options, or PEGBAR_WEIGHTS, say of the machine."""
+    given = [Path(path) for path in os.environ.get("PEGBAR_WEIGHTS", "").split(os.pathsep) if path]
+    return Machine(tuple(path.absolute() for path in options.weights or given), options.device)
 
 
 def table() -> str:
@@ -101,6 +111,18 @@ def _add_pipeline(command: argparse.ArgumentParser, spec: Pipeline) -> None:
     settings = command.add_argument_group("settings")
     for param in spec.params:
         _add_param(settings, param)
+    if spec.weights:
+        _add_machine(command)
+    else:
+        command.set_defaults(weights=None, device="cpu")
+
+
+def _add_machine(command: argparse.ArgumentParser) -> None:
+    machine = command.add_argument_group("machine")
+    machine.add_argument(
+        "--weights", type=Path, action="append", metavar="FOLDER", help="where checkpoints lie; may be repeated (default: PEGBAR_WEIGHTS)"
+    )
+    machine.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
 
 
 def _add_param(group: Any, param: Param) -> None:

@@ -239,6 +239,11 @@ class JobFolder:
         return self.path / "worker.log"
 
     @property
+    def preview_file(self) -> Path:
+        """A small picture of what is being made, replaced as the run goes on."""
+        return self.path / "preview.png"
+
+    @property
     def reserve_file(self) -> Path:
         """A little room on the disk that the worker gives up when the disk is full, to be able to say so."""
         return self.path / "reserve"

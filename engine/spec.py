@@ -70,12 +70,17 @@ class Output:
 
 @dataclass(frozen=True)
 class Weights:
-    """The files that a pipeline needs, at a full revision hash, each with its sha256 and size in bytes."""
+    """One checkpoint that a pipeline loads as its authors published it: a file, or a folder in diffusers' layout."""
 
-    repository: str
-    revision: str
-    files: tuple[tuple[str, str, int], ...]
+    name: str
+    """What `load` finds it under."""
+    names: tuple[str, ...]
+    """The names that it may lie under in a weights folder, the best first."""
+    source: str
+    """Where it is published: host and path."""
     licence: str
+    gigabytes: float
+    required: bool = True
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,9 @@ class Report(Protocol):
 
     def written(self, output: str) -> frozenset[int]:
         """The frame numbers of an output that an earlier run of this job has already written whole."""
+
+    def preview(self, image: object) -> None:
+        """Shows a picture of what is being made, in place of the one before: an image array, best below 256 pixels a side."""
 
     def warn(self, text: str) -> None:
         """Tells the artist something about the result, in one sentence."""

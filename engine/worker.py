@@ -36,9 +36,10 @@ from .protocol import (
     refused,
     write_atomic,
 )
-from .spec import check
+from .spec import Pipeline, check
 from .spool import Spool
 from .strokes import Strokes
+from .weights import UNSET, Machine, locate
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ HEARTBEAT_S = 1.0
 IDLE_S = 0.1
 PROGRESS_S = 0.2
 """At most one progress event in this time, but for a phase's first and last: two phases may take turns many times a second."""
+DIFFUSION = ("torch", "diffusers", "transformers")
+"""What the extra `diffusion` brings."""
 RESERVE = 16384
 """Bytes kept free for the last words of a job on a full disk."""
 
@@ -54,11 +57,11 @@ Models = dict[str, tuple[Any, Any]]
 """Pipeline -> its module and its loaded model. One at a time: a model may fill the memory."""
 
 
-def run_job(folder: JobFolder, models: Models | None = None, tell: Tell = lambda event: None) -> Done | Failed:
+def run_job(folder: JobFolder, models: Models | None = None, tell: Tell = lambda event: None, machine: Machine = UNSET) -> Done | Failed:
     """Runs a job to its end, or on from its last whole frame; each event also goes to `tell`. Raises PegbarError where the folder
     can't be written or another process works on the job."""
     with folder.running(), _logged(folder):
-        end = _attempt(folder, {} if models is None else models, tell)
+        end = _attempt(folder, {} if models is None else models, tell, machine)
         with contextlib.suppress(OSError):
             folder.reserve_file.unlink()
         folder.append(end)
@@ -66,7 +69,7 @@ def run_job(folder: JobFolder, models: Models | None = None, tell: Tell = lambda
         return end
 
 
-def serve(path: Path) -> NoReturn:
+def serve(path: Path, machine: Machine = UNSET) -> NoReturn:
     """Runs the jobs dropped in a spool, in order, until stdin ends (the parent is gone) or the spool is removed."""
     faulthandler.enable()
     spool = Spool(path)
@@ -78,7 +81,7 @@ def serve(path: Path) -> NoReturn:
         for entry in spool.entries()[:1]:
             folder = JobFolder(Path(os.fsdecode(entry.read_bytes())))
             try:
-                run_job(folder, models)
+                run_job(folder, models, machine=machine)
             except PegbarError as error:
                 log.error("%s: %s", folder.path, error)
                 with contextlib.suppress(OSError):
@@ -119,6 +122,9 @@ class JobReport:
     def written(self, output: str) -> frozenset[int]:
         return frozenset(frame for name, frame in self._written if name == output)
 
+    def preview(self, image: object) -> None:
+        write_atomic(self._folder.preview_file, self._encode(image)[1])
+
     def warn(self, text: str) -> None:
         self._say(Warned(text))
 
@@ -134,12 +140,12 @@ class JobReport:
         return ".json", json.dumps(content, ensure_ascii=False, indent=1).encode()
 
 
-def _attempt(folder: JobFolder, models: Models, tell: Tell) -> Done | Failed:
+def _attempt(folder: JobFolder, models: Models, tell: Tell, machine: Machine) -> Done | Failed:
     """The job's end, whatever happens."""
     started = time.monotonic()
     try:
         if (end := _finished(folder)) is None:
-            _generate(folder, models, tell)
+            _generate(folder, models, tell, machine)
             end = Done(time.monotonic() - started)
         return end
     except (Cancelled, KeyboardInterrupt):
@@ -160,7 +166,7 @@ def _attempt(folder: JobFolder, models: Models, tell: Tell) -> Done | Failed:
         return Failed(text, traceback.format_exc())
 
 
-def _generate(folder: JobFolder, models: Models, tell: Tell) -> None:
+def _generate(folder: JobFolder, models: Models, tell: Tell, machine: Machine) -> None:
     job = folder.read_job()
     spec = pipeline(job.pipeline)
     job = replace(job, params=check(spec, job.params, job.inputs))
@@ -169,17 +175,25 @@ def _generate(folder: JobFolder, models: Models, tell: Tell) -> None:
     write_atomic(folder.reserve_file, bytes(RESERVE))
     report = JobReport(folder, job, tell)
     report.progress("Loading", 0, 0)
-    module, model = _loaded(spec.name, models)
+    module, model = _loaded(spec, models, machine)
     inputs: Mapping[str, Frames] = {wanted.name: Frames(folder, job.inputs.get(wanted.name, ())) for wanted in spec.inputs}
     module.generate(model, job, inputs, report)
 
 
-def _loaded(name: str, models: Models) -> tuple[Any, Any]:
-    if name not in models:
+def _loaded(spec: Pipeline, models: Models, machine: Machine) -> tuple[Any, Any]:
+    if spec.name not in models:
         models.clear()
-        module = import_module(f".pipelines.{name}.pipeline", __package__)
-        models[name] = module, module.load({}, "cpu")
-    return models[name]
+        weights = locate(spec, machine.weights)
+        try:
+            module = import_module(f".pipelines.{spec.name}.pipeline", __package__)
+        except ModuleNotFoundError as error:
+            if error.name not in DIFFUSION:
+                raise
+            raise PegbarError(
+                f"{spec.label} needs the diffusion engine, and this Python lacks {error.name}: install pegbar-engine[diffusion] in it"
+            ) from error
+        models[spec.name] = module, module.load(weights, machine.device)
+    return models[spec.name]
 
 
 def _finished(folder: JobFolder) -> Done | None:

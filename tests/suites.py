@@ -1,6 +1,6 @@
 """Runs the test suites, each in its own environment, and closes with one line for all of them.
 
-usage: suites.py SUITE...   with SUITE `engine` or `blender-4.5`, `blender-5.0`, `blender-5.2`
+usage: suites.py SUITE...   with SUITE `engine`, `diffusion`, `parity`, or `blender-4.5`, `blender-5.0`, `blender-5.2`
 """
 
 import re
@@ -14,12 +14,12 @@ COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?)")
 
 def run(suite: str) -> dict[str, int]:
     """The counts of one suite; a suite that breaks off counts as a failure."""
-    python = ROOT / ".venv" / suite / "bin/python"
+    python = ROOT / ".venv" / ("diffusion" if suite == "parity" else suite) / "bin/python"
     print(f"\n=== {suite}", flush=True)
     if not python.exists():
         print(f"NOT RUN: {suite} has no environment (Blender 5.2 needs Python 3.13, and there is none here)")
         return {"skipped": 1}
-    folder = "tests" if suite == "engine" else "tests/blender"
+    folder = {"engine": "tests", "diffusion": "tests/diffusion", "parity": "tests/parity"}.get(suite, "tests/blender")
     command = [str(python), "-m", "pytest", "-q", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), folder]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     closing = ""

@@ -8,7 +8,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BLENDER_SIDE = ("operators", "panels", "runs", "timeline", "settings", "preferences")
-GROUND_FLOOR = ("engine.__version__", "engine.protocol", "engine.spec", "engine.catalog", "engine.client", "engine.spool", "engine.strokes")
+GROUND_FLOOR = (
+    "engine.__version__",
+    "engine.protocol",
+    "engine.spec",
+    "engine.catalog",
+    "engine.client",
+    "engine.spool",
+    "engine.strokes",
+    "engine.weights",
+)
 BLENDER_MODULES = {"bpy", "mathutils", "gpu", "bl_ui", "addon_utils", "bpy_extras", "blf"}
 CORE_LIBRARIES = {"numpy", "scipy", "skimage", "skia", "PIL", "av", "safetensors"}
 DIFFUSION_LIBRARIES = {"torch", "diffusers", "transformers", "xformers", "torchao", "accelerate", "huggingface_hub"}

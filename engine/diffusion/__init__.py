@@ -1,0 +1,1 @@
+"""What the published pipelines share: attention, sampling, memory, checkpoints. Needs the extra `diffusion`."""

@@ -1,0 +1,111 @@
+"""Original checkpoint files read safely and put into diffusers' and transformers' models strictly.
+
+Knows no method: what a tensor is called where is its pipeline's `convert.py`. Never runs a pickle.
+"""
+
+import pickle
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from ..protocol import PegbarError
+
+Tensors = Mapping[str, torch.Tensor]
+Module = TypeVar("Module", bound=torch.nn.Module)
+
+_SHOWN = 4
+"""Names that an error lists of many."""
+
+
+class SafeTensors(Mapping[str, torch.Tensor]):
+    """The tensors of a safetensors file, each read when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises PegbarError where the file is no whole safetensors file."""
+        try:
+            self._file = safe_open(path, "pt")
+            self._names = frozenset(self._file.keys())
+        except (SafetensorError, OSError) as error:
+            raise PegbarError(f"{path} is damaged or no safetensors file ({error}): download it again") from error
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._file.get_tensor(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._names))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def read(path: Path) -> Tensors:
+    """The tensors of a `.safetensors`, or of the state dict in a `.ckpt`, `.pt`, `.pth` or `.bin`, by their original names.
+
+    Raises PegbarError where the file is missing, cut off, or a pickle that holds anything but data.
+    """
+    if not path.is_file():
+        raise PegbarError(f"There is no file {path}: put the checkpoint there")
+    if path.suffix == ".safetensors":
+        return SafeTensors(path)
+    content = read_pickle(path)
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else {}
+    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    if not tensors:
+        raise PegbarError(f"{path} holds no weights: check that it is the file that was asked for")
+    return tensors
+
+
+def read_pickle(path: Path) -> Any:
+    """What a PyTorch pickle holds, tensors mapped from the disk. Raises PegbarError where it is damaged or would run code."""
+    zipped = zipfile.is_zipfile(path)
+    try:
+        if not zipped and _head(path) in (b"PK", b""):
+            raise PegbarError(f"{path} is not whole: download it again")
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except pickle.UnpicklingError as error:
+        raise PegbarError(f"{path} holds more than weights, so it was not opened: it may run a program; get it from its authors") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise PegbarError(f"{path} is damaged or no checkpoint ({_first_line(error)}): download it again") from error
+
+
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(2)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def fill(module: Module, tensors: Tensors, path: Path, dtype: torch.dtype = torch.float32) -> Module:
+    """Gives a module, made on the meta device, its tensors: every one of them, each used, each of the right shape. It is set to
+    evaluation and its parameters need no gradient. Raises PegbarError that names what does not fit."""
+    wanted = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    if lacking := wanted.keys() - tensors.keys():
+        raise PegbarError(f"{path} lacks {listed(lacking)}: it is not the checkpoint that was asked for, or not whole")
+    if extra := tensors.keys() - wanted.keys():
+        raise PegbarError(f"{path} has tensors that are not known here, {listed(extra)}: it is not the checkpoint that was asked for")
+    values = {name: tensors[name].to(dtype) for name in wanted}
+    if wrong := [name for name, value in values.items() if value.shape != wanted[name]]:
+        shapes = f"{tuple(values[wrong[0]].shape)}, not {tuple(wanted[wrong[0]])}"
+        raise PegbarError(f"{path} is of another size of the model ({listed(wrong)}: {shapes}): get the one that was asked for")
+    module.load_state_dict(values, strict=True, assign=True)
+    return module.eval().requires_grad_(False)
+
+
+def renamed(tensors: Tensors, names: Mapping[str, str]) -> dict[str, torch.Tensor]:
+    """The tensors under new names: `names` leads from the original name to the new one; others are left out."""
+    return {new: tensors[old] for old, new in names.items() if old in tensors}
+
+
+def listed(names: Iterable[str]) -> str:
+    """Some of the names, and how many more there are."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return ", ".join(ordered[:_SHOWN]) + more
