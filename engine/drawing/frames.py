@@ -9,6 +9,7 @@ import itertools
 import struct
 import warnings
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -121,6 +122,10 @@ class Frames(Mapping[int, NDArray[np.float32] | Strokes]):
     def file(self, number: int) -> Path:
         """The file of a frame; held frames share one."""
         return self._files[number]
+
+    def shown(self, number: int) -> int:
+        """The number of the frame on show at a frame number: each is held until the next, the first also before it."""
+        return self.numbers[max(0, bisect_right(self.numbers, number) - 1)]
 
     def __getitem__(self, number: int) -> NDArray[np.float32] | Strokes:
         path = self._files[number]

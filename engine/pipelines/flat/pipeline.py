@@ -5,7 +5,6 @@ was cut off goes on to the same bits. Knows no Blender.
 """
 
 import io
-from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -14,22 +13,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy import ndimage
 
-from ...drawing import lineart, raster
-from ...drawing.frames import Frames, image_size
+from ...drawing import cels, lineart
+from ...drawing.cels import Pixels
+from ...drawing.frames import Frames
 from ...drawing.regions import Colours, Labels, Painted, eight_bit, from_colours, merged, painted, segment, separated
 from ...protocol import Job, PegbarError, write_atomic
 from ...spec import Report
-from ...strokes import Strokes
 from .description import Floats, Regions, describe
 from .matching import Coloured, Matched, carried, coloured, match
 
-Pixels = NDArray[np.uint8]
-
-_SAME_ASPECT = 0.01
-"""How far two widths over heights may differ, as a share, to count as the same picture at another size."""
 _FITS = 0.9
 """Mean share of one colour in the line art's regions over a reference, from which the two show the same drawing."""
 
@@ -88,7 +82,8 @@ class _Shot:
         self._references = references
         self._report = report
         self.cel_at, self._first = _cels(self.frames, lines)
-        self.size = _common_size(lines, references)
+        self.size = cels.common_size(lines)
+        cels.check_proportions(references, "reference", self.size)
         self._layer = lru_cache(maxsize=1)(self._read_layer)
         self._labels = lru_cache(maxsize=2)(self._read_labels)
         self._regions = lru_cache(maxsize=max(_LAGS) + 2)(self._read_regions)
@@ -101,8 +96,7 @@ class _Shot:
     def _read_layer(self, cel: int) -> Floats | None:
         """The lines of a drawing at the shot's size; None where it has none."""
         try:
-            drawing = self._lines[self._first[cel]]
-            return _stroke_layer(drawing, self.size) if isinstance(drawing, Strokes) else lineart.line_layer(_smooth(drawing, self.size))
+            return cels.lines_of(self._lines[self._first[cel]], self.size)
         except lineart.Blank:
             return None
 
@@ -159,7 +153,7 @@ class _Shot:
         return palette, tuple(sorted(anchors, key=lambda anchor: anchor.cel))
 
     def _painting(self, number: int) -> Pixels:
-        return eight_bit(_exact(self._references[number], self.size))
+        return eight_bit(cels.exact(self._references[number], self.size))
 
     def _read_reference(self, number: int) -> Anchor:
         """A reference whose colours have no index yet."""
@@ -261,7 +255,7 @@ class _Shot:
         colour = self.palette[at]
         layer = self._layer(cel)
         contents: dict[str, Any] = {"notes": _notes(labels, self.palette[index], confidence, self.params["check_below"])}
-        contents["clip"] = (colour if layer is None else _over(layer, colour)) / np.float32(255)
+        contents["clip"] = (colour if layer is None else cels.over(layer, colour)) / np.float32(255)
         if "lines" in wanted:
             contents["colour"] = colour / np.float32(255)
             contents["lines"] = np.zeros(colour.shape, np.float32) if layer is None else layer
@@ -274,7 +268,7 @@ def _cels(frames: tuple[int, ...], lines: Frames) -> tuple[dict[int, int], list[
     cel_at: dict[int, int] = {}
     first: list[int] = []
     for frame in frames:
-        number = lines.numbers[max(0, bisect_right(lines.numbers, frame) - 1)]
+        number = lines.shown(frame)
         file = lines.file(number)
         if file not in cel_of:
             cel_of[file] = len(first)
@@ -283,65 +277,11 @@ def _cels(frames: tuple[int, ...], lines: Frames) -> tuple[dict[int, int], list[
     return cel_at, first
 
 
-def _common_size(lines: Frames, references: Frames) -> tuple[int, int]:
-    """Width and height to work at: the first line art's. Raises PegbarError where a frame is of another aspect."""
-    width, height = image_size(lines.file(lines.numbers[0]))
-    for frames, name in ((lines, "line art"), (references, "reference")):
-        for file, number in {frames.file(number): number for number in reversed(frames.numbers)}.items():
-            w, h = image_size(file)
-            if abs(w * height / (h * width) - 1) > _SAME_ASPECT:
-                raise PegbarError(
-                    f"Frame {number} of the {name} is {w} x {h}, the line art starts with {width} x {height}: make both of the same proportions"
-                )
-    return width, height
-
-
-def _exact(frame: Floats | Strokes, size: tuple[int, int]) -> Floats:
-    """A reference at the shot's size, with no colour that it has not."""
-    if isinstance(frame, Strokes):
-        return raster.coloured(frame, size, lines=False)
-    x, y = (((np.arange(new) + 0.5) * old / new).astype(np.intp) for new, old in zip(size, frame.shape[1::-1], strict=True))
-    return frame if frame.shape[1::-1] == size else frame[y[:, None], x[None]]
-
-
-def _smooth(frame: Floats, size: tuple[int, int]) -> Floats:
-    """A line drawing at the shot's size."""
-    if frame.shape[1::-1] == size:
-        return frame
-    planes = [Image.fromarray(np.ascontiguousarray(frame[..., c])).resize(size, Image.Resampling.BICUBIC) for c in range(4)]
-    return np.clip(np.stack([np.asarray(plane) for plane in planes], -1), 0, 1)
-
-
-def _stroke_layer(strokes: Strokes, size: tuple[int, int]) -> Floats:
-    """The lines of a vector drawing in their own colours; its fills are paper that hides what lies below. Raises Blank."""
-    paper = strokes.fill_colour.copy()
-    paper[:, :3] = 1
-    drawing = replace(strokes, fill_colour=paper)
-    alpha = 1 - raster.sketch(drawing, size)[..., :1]
-    seen = raster.coloured(drawing, size)
-    on_white = 1 + (seen[..., :3] - 1) * seen[..., 3:]
-    if float(alpha.max()) == 0:
-        raise lineart.Blank("The drawing has no lines: choose one with strokes")
-    return np.concatenate([np.clip(1 - (1 - on_white) / np.maximum(alpha, 1e-3), 0, 1), alpha], -1)
-
-
 def _both(forward: Matched, backward: Matched) -> Matched:
     """Two opinions of the same regions: the surer one weighs more."""
     logs = np.log(forward.chances + 1e-4) + np.log(backward.chances + 1e-4)
     chances = np.exp(logs - logs.max(1, keepdims=True))
     return replace(forward, chances=chances / chances.sum(1, keepdims=True))
-
-
-def _over(layer: Floats, colour: Pixels) -> Pixels:
-    """The lines laid on the colours; where there is no line the colours are untouched."""
-    out = colour.copy()
-    drawn = np.flatnonzero(layer[..., 3])
-    line, below = layer.reshape(-1, 4)[drawn], colour.reshape(-1, 4)[drawn] / np.float32(255)
-    under = below[:, 3:] * (1 - line[:, 3:])
-    alpha = line[:, 3:] + under
-    mixed = (line[:, :3] * line[:, 3:] + below[:, :3] * under) / np.maximum(alpha, 1e-6)
-    out.reshape(-1, 4)[drawn] = (np.concatenate([mixed, alpha], 1) * 255 + 0.5).astype(np.uint8)
-    return out
 
 
 def _notes(labels: Labels, chosen: Colours, confidence: Floats, check_below: float) -> list[dict[str, Any]]:

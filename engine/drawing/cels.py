@@ -1,0 +1,94 @@
+"""A cel: the lines of one drawing over its colours. Drawings and pictures brought to the shot's size, lines laid on colours.
+
+A drawing is an image (h, w, 4), sRGB 0..1, or Strokes. Knows no pipeline and no region.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..protocol import PegbarError
+from ..strokes import Strokes
+from . import lineart, raster
+from .frames import Frames, image_size
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+Size = tuple[int, int]
+"""Width and height."""
+
+_SAME_ASPECT = 0.01
+"""How far two widths over heights may differ, as a share, to count as the same picture at another size."""
+
+
+def common_size(lines: Frames) -> Size:
+    """The size of the first line art, which is the shot's. Raises PegbarError where a frame is of other proportions."""
+    size = image_size(lines.file(lines.numbers[0]))
+    check_proportions(lines, "line art", size)
+    return size
+
+
+def check_proportions(frames: Frames, name: str, size: Size) -> None:
+    """Raises PegbarError where a frame is of other proportions than the shot's size."""
+    for number, (w, h) in other_proportions(frames, size):
+        raise PegbarError(
+            f"Frame {number} of the {name} is {w} x {h}, the line art starts with {size[0]} x {size[1]}: make both of the same proportions"
+        )
+
+
+def other_proportions(frames: Frames, size: Size) -> Iterator[tuple[int, Size]]:
+    """Number and size of each frame that is of other proportions than `size`; of those that share a file, the first."""
+    width, height = size
+    for file, number in {frames.file(number): number for number in reversed(frames.numbers)}.items():
+        w, h = image_size(file)
+        if abs(w * height / (h * width) - 1) > _SAME_ASPECT:
+            yield number, (w, h)
+
+
+def lines_of(drawing: Floats | Strokes, size: Size) -> Floats:
+    """The lines of a drawing at the shot's size, (h, w, 4), without its paper. Raises lineart.Blank where it has none."""
+    return stroke_layer(drawing, size) if isinstance(drawing, Strokes) else lineart.line_layer(smooth(drawing, size))
+
+
+def exact(frame: Floats | Strokes, size: Size) -> Floats:
+    """A coloured frame at the shot's size, with no colour that it has not; of strokes, the fills alone."""
+    if isinstance(frame, Strokes):
+        return raster.coloured(frame, size, lines=False)
+    x, y = (((np.arange(new) + 0.5) * old / new).astype(np.intp) for new, old in zip(size, frame.shape[1::-1], strict=True))
+    return frame if frame.shape[1::-1] == size else frame[y[:, None], x[None]]
+
+
+def smooth(frame: Floats, size: Size) -> Floats:
+    """An image at another size, interpolated or averaged; at its own size, itself."""
+    if frame.shape[1::-1] == size:
+        return frame
+    planes = [Image.fromarray(np.ascontiguousarray(frame[..., c])).resize(size, Image.Resampling.BICUBIC) for c in range(4)]
+    return np.clip(np.stack([np.asarray(plane) for plane in planes], -1), 0, 1)
+
+
+def stroke_layer(strokes: Strokes, size: Size) -> Floats:
+    """The lines of a vector drawing in their own colours; its fills are paper that hides what lies below. Raises lineart.Blank."""
+    paper = strokes.fill_colour.copy()
+    paper[:, :3] = 1
+    drawing = replace(strokes, fill_colour=paper)
+    alpha = 1 - raster.sketch(drawing, size)[..., :1]
+    seen = raster.coloured(drawing, size)
+    on_white = 1 + (seen[..., :3] - 1) * seen[..., 3:]
+    if float(alpha.max()) == 0:
+        raise lineart.Blank("The drawing has no lines: choose one with strokes")
+    return np.concatenate([np.clip(1 - (1 - on_white) / np.maximum(alpha, 1e-3), 0, 1), alpha], -1)
+
+
+def over(layer: Floats, colour: Pixels) -> Pixels:
+    """The lines laid on the colours, (h, w, 4); where there is no line the colours are untouched."""
+    out = colour.copy()
+    drawn = np.flatnonzero(layer[..., 3])
+    line, below = layer.reshape(-1, 4)[drawn], colour.reshape(-1, 4)[drawn] / np.float32(255)
+    under = below[:, 3:] * (1 - line[:, 3:])
+    alpha = line[:, 3:] + under
+    mixed = (line[:, :3] * line[:, 3:] + below[:, :3] * under) / np.maximum(alpha, 1e-6)
+    out.reshape(-1, 4)[drawn] = (np.concatenate([mixed, alpha], 1) * 255 + 0.5).astype(np.uint8)
+    return out
