@@ -1,0 +1,137 @@
+"""`dropletvideo`: one image and a sentence become a shot, with the motion under control. Needs published weights."""
+
+from ...spec import Input, Output, Param, Pipeline, Weights
+from .prompts import CAMERA, CHARACTER, NATURE, NEGATIVE, QUALITY, SHOT
+
+SPEC = Pipeline(
+    name="dropletvideo",
+    label="DropletVideo",
+    verb="Shoot from Image",
+    help="Makes a shot that starts on an image and does what a sentence says, calm or lively as you like",
+    inputs=(
+        Input("image", "image", "Image", "Choose the picture that the shot starts on"),
+        Input("end_image", "image", "End Image", "A picture that the shot ends on", required=False),
+    ),
+    outputs=(Output("clip", "clip", "Shot"),),
+    params=(
+        Param(
+            "prompt", "", "What Happens", "One sentence that says what happens; the template leads it to the length that the model knows"
+        ),
+        Param("motion", 0.33, "Motion", "From calm (0) to lively (1): how much the subject and the camera move", 0.0, 1.0),
+        Param(
+            "preset",
+            "exact",
+            "Speed",
+            "How much quality is given for speed",
+            choices=(
+                ("exact", "Exact", "The authors' way: 50 steps, all of them computed"),
+                ("balanced", "Balanced", "40 steps, the last fifth without guidance; steps that bring nothing new are not computed"),
+                ("draft", "Draft", "20 steps, the last two fifths without guidance; many steps are taken over from the one before"),
+            ),
+        ),
+        Param(
+            "template",
+            "shot",
+            "Prompt Template",
+            "The text that your sentence is put into: the model was trained on prompts of about 250 words",
+            choices=(
+                ("shot", "Shot", SHOT),
+                ("camera", "Camera Move", CAMERA),
+                ("character", "Character", CHARACTER),
+                ("nature", "Landscape", NATURE),
+                ("own", "Own", "The text in Own Template, under Advanced"),
+                ("plain", "None", "Your words as they are: for prompts that are long already"),
+            ),
+        ),
+        Param(
+            "own_template",
+            SHOT,
+            "Own Template",
+            "The text for the template Own; your sentence goes where {sentence} stands, else behind it",
+            advanced=True,
+        ),
+        Param("quality", QUALITY, "Quality Words", "What is put after every prompt; the authors always use these words", advanced=True),
+        Param("negative_prompt", NEGATIVE, "Negative Prompt", "What the shot is led away from", advanced=True),
+        Param(
+            "timing",
+            "time",
+            "Timing",
+            "How the model's eight frames a second lie on the timeline",
+            choices=(
+                ("time", "In Real Time", "The shot plays as fast as the model means it: at 24 fps each of its frames is held for three"),
+                (
+                    "frames",
+                    "A Frame Each",
+                    "Every frame of the shot is a new one: at 24 fps it plays three times as fast, and takes longer",
+                ),
+            ),
+            advanced=True,
+        ),
+        Param(
+            "keep_extra_frames",
+            False,
+            "Keep Extra Frames",
+            "Start with the three more frames, almost copies of the image, that the model gives at some lengths; else they are left out",
+            advanced=True,
+        ),
+        Param(
+            "resolution",
+            "standard",
+            "Works At",
+            "The size that the model works at, in the image's proportions; the result comes back at the image's own size",
+            choices=(
+                ("small", "Small", "About 480 x 272: a third of the time"),
+                ("standard", "Standard", "About 672 x 384, the model's own size"),
+                ("large", "Large", "About 1120 x 640: five times as long"),
+                ("image", "As the Image", "The image's own size, to the nearest multiple of 16"),
+            ),
+            advanced=True,
+        ),
+        Param("num_inference_steps", 0, "Steps", "0: as Speed says; else so many, best a divisor of 1000", 0, 1000, advanced=True),
+        Param(
+            "guidance_scale",
+            6.0,
+            "Guidance",
+            "How strictly the prompt is followed; 1 is not at all, and twice as fast",
+            1.0,
+            30.0,
+            advanced=True,
+        ),
+        Param(
+            "memory",
+            "automatic",
+            "Memory",
+            "What is on the graphics card at a time",
+            choices=(
+                ("automatic", "Automatic", "What is fastest of all that fits into the free memory"),
+                ("everything", "Everything on the Card", "All models stay on the card"),
+                ("one", "One Model at a Time", "Text, motion and picture models take turns"),
+                ("blocks", "Blocks Offloaded", "Of the motion model one block at a time is on the card, the next on its way"),
+                ("smallest", "Smallest", "Blocks offloaded, guidance in two passes, frames decoded in tiles, whose seams may show faintly"),
+            ),
+            advanced=True,
+        ),
+        Param(
+            "precision",
+            "full",
+            "Weights' Precision",
+            "The precision that the motion model's weights are kept in; smaller ones change the picture a little",
+            choices=(
+                ("full", "Full", "As published: 11.1 GB"),
+                ("fp8", "8-Bit Float", "5.7 GB"),
+                ("int8", "8-Bit Integer", "5.7 GB; needs the package torchao"),
+            ),
+            advanced=True,
+        ),
+    ),
+    weights=(
+        Weights(
+            "dropletvideo",
+            ("DropletVideo-V1.0-weights", "DropletVideo-5B"),
+            "huggingface.co/DropletX/DropletVideo-5B",
+            "its own, restricted; you agree to it on the page",
+            21.1,
+        ),
+    ),
+    space="SEQUENCE_EDITOR",
+)
