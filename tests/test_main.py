@@ -74,7 +74,7 @@ def test_every_param_and_input_is_an_option_with_its_help(spec, capsys):
         assert f"--{thing.name.replace('_', '-')}" in text and thing.help in text
     command = [spec.name, "--out", "x"]
     for wanted in spec.inputs:
-        command += [f"--{wanted.name}", "y"]
+        command += [f"--{wanted.name.replace('_', '-')}", "y"]
     options = parser("0").parse_args(command)
     assert {param.name: getattr(options, f"param_{param.name}") for param in spec.params} == {p.name: p.default for p in spec.params}
 
