@@ -1,10 +1,12 @@
 """The pipelines that there are: one line each. Standard library only."""
 
-from .pipelines import dropletvideo, flat, liven, lvcd, still
+from .pipelines import dropletvideo, flat, liven, lvcd, still, vidsketch
 from .protocol import PegbarError
 from .spec import Pipeline
 
-PIPELINES: dict[str, Pipeline] = {spec.name: spec for spec in (flat.SPEC, lvcd.SPEC, dropletvideo.SPEC, liven.SPEC, still.SPEC)}
+PIPELINES: dict[str, Pipeline] = {
+    spec.name: spec for spec in (flat.SPEC, lvcd.SPEC, dropletvideo.SPEC, liven.SPEC, vidsketch.SPEC, still.SPEC)
+}
 
 
 def pipeline(name: str) -> Pipeline:

@@ -1,0 +1,84 @@
+"""`vidsketch`: drawings at their frames and a sentence become a video (VidSketch, arXiv 2502.01101), in a motion learned from clips."""
+
+from ...spec import Input, Output, Param, Pipeline, Weights
+from .motions import Motion, motions
+
+__all__ = ["SPEC", "Motion", "motions"]
+
+SPEC = Pipeline(
+    name="vidsketch",
+    label="VidSketch",
+    verb="Follow Sketches",
+    help="Makes a video that follows your drawings and a sentence, in a motion that was learned from clips",
+    inputs=(
+        Input("sketch", "sketch", "Sketches", "Choose the drawings to follow, at the frames where they are keyed", several=True),
+        Input(
+            "first_frame",
+            "image",
+            "First Frame",
+            "Choose a picture to start from; without one it is made from the first drawing",
+            required=False,
+        ),
+    ),
+    outputs=(
+        Output("clip", "clip", "Video"),
+        Output("notes", "notes", "How the Drawings Steer"),
+    ),
+    params=(
+        Param("prompt", "", "Prompt", "What the video shows, in a sentence"),
+        Param("motion", "", "Motion", "Name of the learned motion; empty for the only or the first one"),
+        Param(
+            "control",
+            "auto",
+            "Control",
+            "What sets how strongly and how long the drawings steer",
+            choices=(
+                ("auto", "Measured", "How abstract the drawings are: rough ones steer more loosely"),
+                ("abstraction", "Abstraction", "The abstraction that you give"),
+                ("fixed", "Fixed", "The strength and the duration that you give"),
+            ),
+        ),
+        Param("abstraction", 0.6, "Abstraction", "With Control on Abstraction: 0 for detailed drawings, 1 for the roughest", 0.0, 1.0),
+        Param("strength", 0.65, "Strength", "With Control on Fixed: how strongly the drawings steer", 0.0, 2.0),
+        Param(
+            "size",
+            512,
+            "Working Size",
+            "Longer side in pixels that the video is made at; it comes back in the drawing's own size",
+            64,
+            2048,
+        ),
+        Param("tau", 0.5, "Duration", "With Control on Fixed: for what share of the steps the drawings steer", 0.0, 1.0, advanced=True),
+        Param("negative_prompt", "", "Negative Prompt", "What the video should not show", advanced=True),
+        Param("num_inference_steps", 50, "Steps", "More steps take longer and are cleaner", 1, 1000, advanced=True),
+        Param("guidance_scale", 12.5, "Guidance", "How closely the prompt is followed", 1.0, 50.0, advanced=True),
+        Param("match_colours", True, "Match Colours", "Gives every frame the colours of the first one", advanced=True),
+        Param(
+            "sc_frames",
+            "first+prev",
+            "Attention Looks At",
+            "The frames that each frame looks at",
+            choices=(
+                ("first+prev", "First and Previous", "As the original makes videos"),
+                ("first+second+prev", "First, Second and Previous", "As the original trains"),
+            ),
+            advanced=True,
+        ),
+    ),
+    weights=(
+        Weights(
+            "sd15",
+            ("sd15", "stable-diffusion-v1-5", "stable-diffusion-v1-4"),
+            "huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
+            "CreativeML OpenRAIL-M",
+            4.3,
+        ),
+        Weights(
+            "motions", ("motions", "vidsketch"), "github.com/CSfufu/VidSketch, or `train vidsketch`", "CC BY-NC 4.0 (the authors')", 4.4
+        ),
+        Weights(
+            "adapter", ("adapter", "t2iadapter_sketch_sd15v2"), "huggingface.co/TencentARC/t2iadapter_sketch_sd15v2", "Apache-2.0", 0.31
+        ),
+    ),
+    space="VIEW_3D",
+)
