@@ -11,13 +11,13 @@ from typing import Any, Literal, Protocol
 from .protocol import InputFile, PegbarError
 
 Kind = Literal["sketch", "lineart", "reference", "image", "clip", "strokes", "notes"]
-"""sketch, strokes: one `.npz` of `engine.strokes` a frame. lineart, reference, image, clip: an image file a frame, or a `.npz`
-of strokes that the engine rasterises. notes: one JSON file a frame."""
+"""strokes: one `.npz` of `engine.strokes` a frame. sketch, lineart, reference, image, clip: an image file a frame, or a `.npz` of
+strokes that the engine rasterises. notes: one JSON file a frame."""
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 _PAINTED = (*_IMAGES, ".npz")
 SUFFIXES: dict[Kind, tuple[str, ...]] = {
-    "sketch": (".npz",),
+    "sketch": _PAINTED,
     "strokes": (".npz",),
     "lineart": _PAINTED,
     "reference": _PAINTED,
@@ -48,7 +48,7 @@ class Param:
 
 @dataclass(frozen=True)
 class Input:
-    """What goes in, by kind. `several`: any number of frames; else one."""
+    """What goes in, by kind. `several`: any number of frames; else one, which stands for the shot's first frame."""
 
     name: str
     kind: Kind
@@ -56,6 +56,18 @@ class Input:
     help: str
     several: bool = False
     required: bool = True
+    at_end: bool = False
+    """Of one frame: it stands for the shot's last frame."""
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether it is what an artist draws, key by key."""
+        return self.kind in ("sketch", "strokes")
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is one image, from wherever there is one."""
+        return self.kind == "image" and not self.several
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,10 @@ class Pipeline:
     weights: tuple[Weights, ...] = ()
     space: Literal["VIEW_3D", "SEQUENCE_EDITOR", ""] = ""
     """The editor whose sidebar shows it; none where empty."""
+    length: int = 24
+    """Frames of a shot whose length nothing else says."""
+    is_seeded: bool = True
+    """Whether the seed changes the result."""
 
 
 class Report(Protocol):

@@ -12,7 +12,7 @@ SPEC = Pipeline(
     help="Tests",
     inputs=(
         Input("lineart", "lineart", "Line Art", "Choose a strip", several=True),
-        Input("sketch", "sketch", "Drawing", "Select a drawing", required=False),
+        Input("sketch", "strokes", "Drawing", "Select a drawing", required=False),
     ),
     outputs=(Output("clip", "clip", "Clip"),),
     params=(
@@ -75,6 +75,12 @@ def test_a_wrong_input_is_named_with_the_remedy(inputs, sentence):
     with pytest.raises(PegbarError) as error:
         check(SPEC, {}, inputs)
     assert str(error.value) == sentence
+
+
+def test_a_sketch_is_strokes_or_a_scan():
+    spec = Pipeline("test", "Test", "Test It", "Tests", (Input("sketch", "sketch", "Drawing", "Select a drawing"),), (), ())
+    for file in ("a.npz", "a.PNG"):
+        assert check(spec, {}, {"sketch": (InputFile(1, file),)}) == {}
 
 
 def test_right_inputs_pass():

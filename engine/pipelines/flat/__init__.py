@@ -25,4 +25,5 @@ SPEC = Pipeline(
         Param("check_below", 0.75, "Check Below", "Regions less sure than this are listed for you to check", 0.0, 1.0, advanced=True),
     ),
     space="SEQUENCE_EDITOR",
+    is_seeded=False,
 )

@@ -7,7 +7,7 @@ SPEC = Pipeline(
     label="Liven",
     verb="Animate Drawing",
     help="Moves a drawing's own strokes; every stroke comes back itself",
-    inputs=(Input("sketch", "sketch", "Drawing", "Select a Grease Pencil drawing with strokes on this frame", several=True),),
+    inputs=(Input("sketch", "strokes", "Drawing", "Select a Grease Pencil drawing with strokes on this frame", several=True),),
     outputs=(Output("strokes", "strokes", "Strokes"),),
     params=(
         Param(
