@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser(__version__).parse_args(arguments)
     try:
         if options.command == "list":
-            print(table())
+            print(table(options))
             return DONE
         if options.command == "serve":
             serve(options.folder, machine_of(options))

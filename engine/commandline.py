@@ -6,9 +6,8 @@ Core. Prints nothing: `say` takes what the user should know.
 import argparse
 import hashlib
 import json
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -18,7 +17,7 @@ from .catalog import PIPELINES
 from .drawing.frames import encode_png, read_movie
 from .protocol import InputFile, Job, JobFolder, PegbarError, Shot, refused, write_atomic
 from .spec import SUFFIXES, Input, Param, Pipeline, check
-from .weights import Machine
+from .weights import Machine, given_folders, missing
 
 MOVIES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
 
@@ -38,7 +37,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="pegbar", description="Pegbar's engine: 2D animation pipelines on files and folders.")
     top.add_argument("--version", action="version", version=version)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("list", help="the pipelines, with what goes in and comes out")
+    _add_weights(commands.add_parser("list", help="the pipelines: what goes in and comes out, and whose weights are there"))
     run = commands.add_parser("run", help="run takes, or go on with them")
     run.add_argument("jobs", nargs="+", type=Path, metavar="JOB", help="folder of a take (it holds a job.json)")
     serve = commands.add_parser("serve", help="run what a Blender drops in a folder, until stdin ends")
@@ -52,18 +51,18 @@ def parser(version: str) -> argparse.ArgumentParser:
 
 def machine_of(options: argparse.Namespace) -> Machine:
     """What the options, or PEGBAR_WEIGHTS, say of the machine."""
-    given = [Path(path) for path in os.environ.get("PEGBAR_WEIGHTS", "").split(os.pathsep) if path]
-    return Machine(tuple(path.absolute() for path in options.weights or given), options.device)
+    return Machine(tuple(path.absolute() for path in options.weights or given_folders()), options.device)
 
 
-def table() -> str:
+def table(options: argparse.Namespace) -> str:
     """The pipelines, one a row. `[...]` can be left out, `...` may be several."""
-    rows = [("PIPELINE", "INPUTS", "OUTPUTS", "WHAT IT DOES")]
+    rows = [("PIPELINE", "INPUTS", "OUTPUTS", "WEIGHTS", "WHAT IT DOES")]
+    folders = options.weights or given_folders()
     for spec in PIPELINES.values():
         inputs = ", ".join(_optional(i.name + "..." * i.several, not i.required) for i in spec.inputs)
         outputs = ", ".join(_optional(o.name, bool(o.option)) for o in spec.outputs)
-        rows.append((spec.name, inputs, outputs, spec.help))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)] + [0]
+        rows.append((spec.name, inputs, outputs, _weights(spec, folders), spec.help))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)] + [0]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
@@ -119,10 +118,13 @@ def _add_pipeline(command: argparse.ArgumentParser, spec: Pipeline) -> None:
 
 def _add_machine(command: argparse.ArgumentParser) -> None:
     machine = command.add_argument_group("machine")
-    machine.add_argument(
-        "--weights", type=Path, action="append", metavar="FOLDER", help="where checkpoints lie; may be repeated (default: PEGBAR_WEIGHTS)"
-    )
+    _add_weights(machine)
     machine.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+
+
+def _add_weights(group: Any) -> None:
+    text = "where checkpoints lie, in it or in a folder of the pipeline's name in it; may be repeated (default: PEGBAR_WEIGHTS)"
+    group.add_argument("--weights", type=Path, action="append", metavar="FOLDER", help=text)
 
 
 def _add_param(group: Any, param: Param) -> None:
@@ -254,6 +256,13 @@ def _contents(sources: list[Source]) -> Iterator[tuple[str, bytes]]:
         else:
             data = path.read_bytes()
             yield from ((path.suffix.lower(), data) for _ in frames)
+
+
+def _weights(spec: Pipeline, folders: Sequence[Path]) -> str:
+    if not any(weights.required for weights in spec.weights):
+        return "none needed"
+    lacking = missing(spec, folders)
+    return f"{sum(weights.gigabytes for weights in lacking):g} GB missing" if lacking else "there"
 
 
 def _optional(text: str, optional: bool) -> str:

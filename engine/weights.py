@@ -3,6 +3,7 @@
 Standard library only, so that a panel can say what is missing. Opens no file.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,16 +31,24 @@ UNSET = Machine()
 """A machine of which nothing was said."""
 
 
+def given_folders() -> tuple[Path, ...]:
+    """The weights folders that PEGBAR_WEIGHTS names, parted as in PATH."""
+    return tuple(Path(path) for path in os.environ.get("PEGBAR_WEIGHTS", "").split(os.pathsep) if path)
+
+
 def locate(spec: Pipeline, folders: Sequence[Path]) -> Mapping[str, Path]:
     """The path of each of the pipeline's weights that is there, by its name: in `<folder>/<pipeline>/`, else in the folder itself; the
     first folder that has it wins. Raises PegbarError where one that is required is in none."""
-    found = {weights.name: path for weights in spec.weights if (path := _path(spec, weights, folders)) is not None}
-    lacking = [weights for weights in spec.weights if weights.required and weights.name not in found]
-    if lacking:
+    if lacking := missing(spec, folders):
         wanted = " and ".join(f"{weights.names[0]} ({weights.gigabytes:g} GB, {weights.source})" for weights in lacking)
         where = f"put {'it' if len(lacking) == 1 else 'them'} into {folders[0] / spec.name}" if folders else "choose a weights folder"
         raise PegbarError(f"{spec.label} needs {wanted}: {where}")
-    return found
+    return {weights.name: path for weights in spec.weights if (path := _path(spec, weights, folders)) is not None}
+
+
+def missing(spec: Pipeline, folders: Sequence[Path]) -> tuple[Weights, ...]:
+    """The required weights of a pipeline that are in none of the folders."""
+    return tuple(weights for weights in spec.weights if weights.required and _path(spec, weights, folders) is None)
 
 
 def _path(spec: Pipeline, weights: Weights, folders: Sequence[Path]) -> Path | None:

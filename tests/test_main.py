@@ -64,6 +64,18 @@ def test_list_shows_every_pipeline_with_inputs_and_outputs(capsys):
     assert "lineart..., reference..." in rows[1] and "clip, [colour], [lines], notes" in rows[1]
 
 
+def test_list_says_whose_weights_are_there(tmp_path, capsys):
+    def told():
+        assert main(["list", "--weights", str(tmp_path)]) == DONE
+        return {row.split()[0]: row for row in capsys.readouterr().out.splitlines()}
+
+    before = told()
+    assert " none needed " in before["flat"] and " 12.68 GB missing " in before["lvcd"]
+    for name in ("svd-fp16.safetensors", "lvcd.ckpt"):
+        (tmp_path / name).touch()
+    assert " there " in told()["lvcd"]
+
+
 @pytest.mark.parametrize("spec", PIPELINES.values(), ids=list(PIPELINES))
 def test_every_param_and_input_is_an_option_with_its_help(spec, capsys):
     with pytest.raises(SystemExit) as end:

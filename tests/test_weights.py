@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pegbar.engine.protocol import PegbarError
 from pegbar.engine.spec import Pipeline, Weights
-from pegbar.engine.weights import Machine, locate
+from pegbar.engine.weights import Machine, locate, missing
 
 SPEC = Pipeline(
     "method", "Method", "Do", "Does", (), (), (),
@@ -32,6 +32,9 @@ def test_what_is_missing_is_named_with_its_source_and_its_place(tmp_path: Path) 
         locate(SPEC, (tmp_path,))
     with pytest.raises(PegbarError, match="choose a weights folder"):
         locate(SPEC, ())
+    assert [weights.name for weights in missing(SPEC, (tmp_path,))] == ["base"]
+    (tmp_path / "base.safetensors").touch()
+    assert missing(SPEC, (tmp_path,)) == ()
 
 
 def test_a_machine_is_said_on_the_command_line() -> None:
