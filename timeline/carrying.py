@@ -1,51 +1,24 @@
-"""What a take moved, laid on what the artist drew: the drawing of a result, stroke by stroke from its source or from the take alone."""
+"""What a take drew, laid on what the artist drew: the drawing of a result, stroke by stroke from its source or from the take alone."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.strokes import BEZIER, CATMULL_ROM, NURBS, POLY, Strokes
+from ..engine.strokes import BEZIER, Strokes
 from . import attributes
-from .curves import DEFAULT_RADIUS
+from .curves import Along, along
+from .drawings import USUAL, Attribute, Drawing, Values, is_default
 from .projection import unproject
 from .versions import FILLS_BY_ATTRIBUTE
-
-Values = NDArray[Any]
-
-TYPE_NAMES = {CATMULL_ROM: "CATMULL_ROM", POLY: "POLY", BEZIER: "BEZIER", NURBS: "NURBS"}
 
 SAME = 1e-5
 """Share of a drawing's extent by which a point may differ from the one that was read and still be it."""
 
-
-@dataclass(frozen=True)
-class Attribute:
-    """One attribute of a drawing: the values of all its points or of all its strokes."""
-
-    data_type: str
-    domain: str
-    values: Values
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A drawing in its layer's own space, with every attribute that it has."""
-
-    offsets: NDArray[np.int32]
-    attributes: dict[str, Attribute]
-
-    def values(self, name: str) -> Values:
-        """An attribute's values; Blender's default where the drawing does not have it."""
-        if name in self.attributes:
-            return self.attributes[name].values
-        if name.startswith("handle_"):
-            return self.values("position")
-        _, domain, default = _USUAL[name]
-        count = self.offsets[-1] if domain == "POINT" else len(self.offsets) - 1
-        return np.broadcast_to(np.asarray(default), (count, *np.shape(default)))
+_PLACE = ("position", "handle_left", "handle_right")
+_FORM = (*_PLACE, "curve_type", "cyclic")
+_OWN = (*_FORM, "radius", "opacity", "hide_stroke", "fill_id")
+"""What even a new stroke that looks like another one has of its own."""
 
 
 @dataclass(frozen=True)
@@ -58,83 +31,94 @@ class Measure:
     slots: tuple[str, ...]
 
 
-def read_drawing(drawing: bpy.types.GreasePencilDrawing) -> Drawing:
-    """A drawing with all its attributes but text and Blender's hidden ones."""
-    kept = [a for a in drawing.attributes if attributes.known(a) and a.domain in ("POINT", "CURVE") and not a.name.startswith(".")]
-    return Drawing(attributes.offsets(drawing), {a.name: Attribute(a.data_type, a.domain, attributes.values(a)) for a in kept})
-
-
-def write_drawing(drawing: bpy.types.GreasePencilDrawing, content: Drawing) -> None:
-    """Fills an empty drawing."""
-    if len(content.offsets) < 2:
-        return
-    drawing.add_strokes(np.diff(content.offsets).tolist())
-    types = content.values("curve_type")
-    for number in set(types.tolist()) - {POLY}:
-        # writing the attribute alone would leave Blender's count of curves a type as it was
-        drawing.set_types(type=TYPE_NAMES[number], indices=np.flatnonzero(types == number).tolist())
-    for name, attribute in content.attributes.items():
-        if name != "curve_type":
-            attributes.write(drawing, name, attribute.data_type, attribute.domain, attribute.values)
-    drawing.tag_positions_changed()
-
-
 def carried(now: Strokes, was: Strokes | None, source: Drawing | None, layer: str, measure: Measure) -> Drawing:
-    """The layer's drawing that `now` shows. Strokes whose source is as `was` found it are moved, the others are made anew."""
+    """The layer's drawing that `now` shows: the strokes of the source, if it is as `was` found it, with all that they have there.
+
+    A stroke that comes back with its own points is moved. One that comes back with others lies where `now` says and has its source's
+    look at the same share of the way. A new stroke of a material looks like the nearest one of it. `now` alone says how others are.
+    """
     now = on_layer(now, layer)
     made = _made(now, measure)
     if was is None or source is None:
         return made
     was = on_layer(was, layer)
-    mine, read = _unchanged(now, was, source)
-    to, at, of = _points(now.offsets, mine), _points(was.offsets, read), _points(source.offsets, was.source[read])
-    move = _Move(now, was, made, _made(was, measure), to, at, measure.radius_offset)
+    look = _Look(now, was, made, _made(was, measure), source, _kin(now, was, made, source), measure.radius_offset)
     found: dict[str, Attribute] = {}
     for name in {**made.attributes, **source.attributes}:
         new = made.attributes.get(name) or _blank(source.attributes[name], made.offsets)
-        values, old = new.values.copy(), source.values(name)
-        if name == "fill_id":
-            values[values != 0] += old.max(initial=0)
-        if new.domain == "CURVE":
-            values[mine] = old[was.source[read]]
-        else:
-            values[to] = move.of(name, old[of])
-        if name in source.attributes or not _is_default(name, values):
+        values = look.of(name, new)
+        if name in source.attributes or not is_default(name, values):
             found[name] = replace(new, values=attributes.as_stored(new.data_type, values))
     return Drawing(made.offsets, found)
 
 
 @dataclass(frozen=True)
-class _Move:
-    """What a take did to the points that are the source's: points `to` of `now` were points `at` of `was`."""
+class _Kin:
+    """The strokes of a result, k of p points in all, that look like strokes of the source."""
+
+    mine: Values
+    """(k,) Their indices in the result."""
+    of: Values
+    """(k,) Those of the source's strokes."""
+    new: NDArray[np.bool_]
+    """(k,) Whether one is no stroke of the source, but like it."""
+    to: Values
+    """(p,) Their points' indices in the result."""
+    source: Along
+    """(p,) Where these lie along the source's strokes."""
+    was: Along
+    """(p,) The same as it was read."""
+    same: NDArray[np.bool_]
+    """(p,) Whether one is a point of the source, moved."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the strokes of a result have of the source's strokes."""
 
     now: Strokes
     was: Strokes
     made: Drawing
     before: Drawing
-    to: Values
-    at: Values
+    source: Drawing
+    kin: _Kin
     radius_offset: float
 
-    def of(self, name: str, old: Values) -> Values:
-        """The values of an attribute of these points, `old` being the source's: where nothing changed they are the same to the bit."""
-        now, was, to, at = self.now, self.was, self.to, self.at
-        if name in ("position", "handle_left", "handle_right"):
-            change = self.made.values(name)[to] - self.before.values(name)[at]
-            return np.where(self._is_still(name)[:, None], old, old + change)
+    def of(self, name: str, new: Attribute) -> Values:
+        """An attribute's values, those of `new` where nothing is known; where nothing changed they are the source's to the bit."""
+        kin, values, old = self.kin, new.values.copy(), self.source.values(name)
+        if name == "fill_id":
+            values[values != 0] += old.max(initial=0)
+        like = ~kin.new | (name not in _OWN)
+        if name in _PLACE:
+            values[kin.to[kin.same]] = self._moved(name, old)
+        elif new.domain == "POINT":
+            at = np.repeat(like, np.diff(self.now.offsets)[kin.mine])
+            values[kin.to[at]] = self._along(name, kin.source.of(old))[at]
+        elif name not in _FORM:
+            values[kin.mine[like]] = old[kin.of[like]]
+        return values
+
+    def _moved(self, name: str, old: Values) -> Values:
+        """The places of the points that are the source's."""
+        to, at, of = (indices[self.kin.same] for indices in (self.kin.to, self.kin.was.before, self.kin.source.before))
+        still = (self.now.points[to] == self.was.points[at]).all(axis=1) & (self.now.depth[to] == self.was.depth[at])
+        if name != "position":
+            side = int(name == "handle_right")
+            still &= (self.now.handles[to, side] == self.was.handles[at, side]).all(axis=1)
+        change = self.made.values(name)[to] - self.before.values(name)[at]
+        return np.where(still[:, None], old[of], old[of] + change)
+
+    def _along(self, name: str, old: Values) -> Values:
+        """The other values of all points, `old` being the source's there."""
         if name == "radius":
-            ratio = np.divide(now.widths[to], was.widths[at], out=np.ones(len(to), np.float32), where=was.widths[at] > 0)
+            now, was = self.now.widths[self.kin.to], self.kin.was.of(self.was.widths)
+            ratio = np.divide(now, was, out=np.ones(len(now), np.float32), where=was > 0)
             return np.where(ratio == 1, old, (old + self.radius_offset) * ratio - self.radius_offset)
         if name == "opacity":
-            return np.where(now.opacity[to] == was.opacity[at], old, now.opacity[to])
+            now = self.now.opacity[self.kin.to]
+            return np.where(now == self.kin.was.of(self.was.opacity), old, now)
         return old
-
-    def _is_still(self, name: str) -> Values:
-        still = (self.now.points[self.to] == self.was.points[self.at]).all(axis=1) & (self.now.depth[self.to] == self.was.depth[self.at])
-        if name == "position":
-            return still
-        side = int(name == "handle_right")
-        return still & (self.now.handles[self.to, side] == self.was.handles[self.at, side]).all(axis=1)
 
 
 def on_layer(strokes: Strokes, layer: str) -> Strokes:
@@ -183,29 +167,56 @@ def _made(strokes: Strokes, measure: Measure) -> Drawing:
     if FILLS_BY_ATTRIBUTE:
         values["hide_stroke"] = strokes.line_colour[:, 3] == 0
         values["fill_id"] = np.where(strokes.fill_colour[:, 3] > 0, np.arange(1, len(strokes.source) + 1), 0)
-    return Drawing(strokes.offsets, {name: Attribute(*_USUAL[name][:2], array) for name, array in values.items()})
+    return Drawing(strokes.offsets, {name: Attribute(*USUAL[name][:2], array) for name, array in values.items()})
 
 
-def _unchanged(now: Strokes, was: Strokes, source: Drawing) -> tuple[Values, Values]:
-    """The strokes of `now` and of `was` that are the same stroke of the source drawing, which has not been edited since."""
+def _kin(now: Strokes, was: Strokes, made: Drawing, source: Drawing) -> _Kin:
+    """Finds to each stroke of `now` the one of the source that it is or, where it is new, the nearest one of its material."""
+    read = _as_drawn(was, source)
+    mine = np.flatnonzero((now.source >= 0) & (now.source < len(read)))
+    mine = mine[read[now.source[mine]] >= 0]
+    new, nearest = _nearest(now, was, read[read >= 0])
+    strokes, found = np.concatenate([mine, new]), np.concatenate([read[now.source[mine]], nearest])
+    of, counts = was.source[found], np.diff(now.offsets)[strokes]
+    same = (counts == np.diff(was.offsets)[found]) & (now.curve_type[strokes] == was.curve_type[found])
+    same[len(mine) :] = False
+    on, to = np.repeat(np.arange(len(strokes)), counts), _points(now.offsets, strokes)
+    place = along(made.way()[to], of[on], source.way(), source.offsets, source.values("cyclic"))
+    place = place.pinned(same[on], to + (source.offsets[of] - now.offsets[strokes])[on])
+    is_new = np.arange(len(strokes)) >= len(mine)
+    return _Kin(strokes, of, is_new, to, place, place.shifted((was.offsets[found] - source.offsets[of])[on]), same[on])
+
+
+def _as_drawn(was: Strokes, source: Drawing) -> Values:
+    """(s,) Which stroke of `was` each stroke of the source is; -1 where it was not read whole or has been edited since."""
     sizes = np.diff(source.offsets)
     read = np.full(len(sizes), -1)
     known = np.flatnonzero((was.source >= 0) & (was.source < len(sizes)))
-    read[was.source[known]] = known
-    mine = np.flatnonzero((now.source >= 0) & (now.source < len(sizes)))
-    mine = mine[read[now.source[mine]] >= 0]
-    found = read[now.source[mine]]
-    size = sizes[now.source[mine]]
-    fits = (np.diff(now.offsets)[mine] == size) & (np.diff(was.offsets)[found] == size) & (size > 0)
-    mine, found = mine[fits], found[fits]
-    if not len(mine):
-        return mine, found
-    there = unproject(was.matrices[0], was.points, was.depth, was.size)[_points(was.offsets, found)]
-    drawn = source.values("position")[_points(source.offsets, was.source[found])]
+    known = known[(np.diff(was.offsets)[known] == sizes[was.source[known]]) & (sizes[was.source[known]] > 0)]
+    if not len(known):
+        return read
+    there = unproject(was.matrices[0], was.points, was.depth, was.size)[_points(was.offsets, known)]
+    drawn = source.values("position")[_points(source.offsets, was.source[known])]
     off = np.abs(there - drawn).max(axis=1)
-    starts = np.cumsum([0, *np.diff(was.offsets)[found][:-1]])
-    same = np.maximum.reduceat(off, starts) <= SAME * (np.ptp(drawn, axis=0).max() + 0.1)
-    return mine[same], found[same]
+    starts = np.cumsum([0, *np.diff(was.offsets)[known][:-1]])
+    known = known[np.maximum.reduceat(off, starts) <= SAME * (np.ptp(drawn, axis=0).max() + 0.1)]
+    read[was.source[known]] = known
+    return read
+
+
+def _nearest(now: Strokes, was: Strokes, known: Values) -> tuple[Values, Values]:
+    """The new strokes of `now` that have a material, and of the `known` strokes of `was` the nearest of the same material to each."""
+    new = np.flatnonzero((now.source < 0) & (now.material >= 0) & (np.diff(now.offsets) > 0))
+    middle = now.points[(now.offsets[new] + now.offsets[new + 1]) // 2]
+    points = _points(was.offsets, known)
+    stroke = np.repeat(known, np.diff(was.offsets)[known])
+    if not len(new) or not len(points):
+        return np.zeros(0, int), np.zeros(0, int)
+    names, read = (np.array([*strokes.materials, ""]) for strokes in (now, was))
+    other = names[now.material[new]][:, None] != read[was.material[stroke]]
+    far = np.where(other, np.inf, np.linalg.norm(middle[:, None] - was.points[points], axis=2))
+    found = np.isfinite(far.min(axis=1))
+    return new[found], stroke[far.argmin(axis=1)][found]
 
 
 def _points(offsets: Values, strokes: Values) -> Values:
@@ -227,25 +238,3 @@ def _paint(colours: Values) -> Values:
     rgb = colours[:, :3]
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return np.concatenate([linear, np.ones((len(rgb), 1))], axis=1)
-
-
-def _is_default(name: str, values: Values) -> bool:
-    return bool((values == np.asarray(_USUAL[name][2], values.dtype)).all())
-
-
-_USUAL: dict[str, tuple[str, str, Any]] = {
-    "position": ("FLOAT_VECTOR", "POINT", (np.nan,) * 3),
-    "handle_left": ("FLOAT_VECTOR", "POINT", (np.nan,) * 3),
-    "handle_right": ("FLOAT_VECTOR", "POINT", (np.nan,) * 3),
-    "radius": ("FLOAT", "POINT", DEFAULT_RADIUS),
-    "opacity": ("FLOAT", "POINT", 1.0),
-    "vertex_color": ("FLOAT_COLOR", "POINT", (0.0,) * 4),
-    "curve_type": ("INT8", "CURVE", CATMULL_ROM),
-    "cyclic": ("BOOLEAN", "CURVE", False),
-    "material_index": ("INT", "CURVE", 0),
-    "fill_color": ("FLOAT_COLOR", "CURVE", (0.0,) * 4),
-    "fill_opacity": ("FLOAT", "CURVE", 1.0),
-    "hide_stroke": ("BOOLEAN", "CURVE", False),
-    "fill_id": ("INT", "CURVE", 0),
-}
-"""Data type, domain and Blender's default of the attributes that a take knows of."""

@@ -95,6 +95,63 @@ def cut(curves: Curves, depth: NDArray[np.float64]) -> Curves:
     return replace(curves, **points, **rest, offsets=np.cumsum([0, *map(len, pieces)], dtype=np.int32))
 
 
+@dataclass(frozen=True)
+class Along:
+    """Places on strokes: each between two of their points, by index, and the share of the way between them."""
+
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    share: NDArray[np.float64]
+
+    def of(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The values that the strokes' points have, at these places: on a point its own to the bit; of whole numbers the nearer one."""
+        if values.dtype.kind != "f":
+            return values[np.where(self.share < 0.5, self.before, self.after)]
+        on_point = (self.share == 0).reshape(-1, *[1] * (values.ndim - 1))
+        return np.where(on_point, values[self.before], _between(values, self.before, self.after, self.share))
+
+    def pinned(self, pinned: NDArray[np.bool_], to: NDArray[np.int64]) -> "Along":
+        """These places, but some of them exactly on points."""
+        return Along(np.where(pinned, to, self.before), np.where(pinned, to, self.after), np.where(pinned, 0, self.share))
+
+    def shifted(self, by: NDArray[np.int64]) -> "Along":
+        """The same places where the strokes' points stand elsewhere in the arrays."""
+        return Along(self.before + by, self.after + by, self.share)
+
+
+def way(position: Floats, left: Floats, right: Floats, offsets: NDArray[np.int32], cyclic: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n,) How far along its stroke each control point lies, 0..1 of the whole length; a cyclic stroke comes back to its start at 1.
+
+    A piece is as long as the mean of its chord and its control polygon, which is near the curve's length.
+    """
+    after = np.arange(1, len(position) + 1)
+    first, last = offsets[:-1][np.diff(offsets) > 0], offsets[1:][np.diff(offsets) > 0] - 1
+    after[last] = first
+    corners = np.stack([position, right, left[after], position[after]]).astype(np.float64)
+    length = (np.linalg.norm(np.diff(corners, axis=0), axis=2).sum(axis=0) + np.linalg.norm(corners[3] - corners[0], axis=1)) / 2
+    length[last] *= cyclic[np.diff(offsets) > 0]
+    end = np.cumsum(length)
+    before = end - length
+    stroke = np.repeat(np.arange(len(first)), (last - first) + 1)
+    start, total = before[first][stroke], (end[last] - before[first])[stroke]
+    return np.clip(np.divide(before - start, total, out=np.zeros(len(position)), where=total > 0), 0, 1)
+
+
+def along(
+    share: NDArray[np.float64], stroke: NDArray[np.int64], way: NDArray[np.float64], offsets: NDArray[np.int32], cyclic: NDArray[np.bool_]
+) -> Along:
+    """The places (m,) that lie some share of the way, 0..1, along some strokes, of whose control points `way` (n,) says the same."""
+    on = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    first, last = offsets[:-1][stroke].astype(np.int64), offsets[1:][stroke].astype(np.int64) - 1
+    before = np.searchsorted(2 * on + way, 2 * stroke + share, side="right").astype(np.int64) - 1
+    before = np.clip(before, first, last)
+    wraps = before == last
+    after = np.where(wraps, np.where(cyclic[stroke], first, last), before + 1)
+    length = np.where(wraps, 1.0, way[after]) - way[before]
+    rest = np.divide(share - way[before], length, out=np.zeros(len(share)), where=length > 0)
+    return Along(before, after, np.clip(rest, 0, 1))
+
+
 def _parts(depth: NDArray[np.float64], first: int, end: int, cyclic: bool) -> list[list[tuple[int, int, float]]]:
     """The runs of a stroke's points in front, each point as (before, after, share of the way between them)."""
     order = list(range(first, end))

@@ -7,7 +7,8 @@ import numpy as np
 
 from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError
 from ..engine.strokes import Strokes
-from .carrying import Drawing, Measure, carried, read_drawing, write_drawing
+from .carrying import Measure, carried
+from .drawings import Drawing, is_same, read_drawing, write_drawing
 from .grease_pencil import TAKES, object_of, shown_layers, world_matrix
 from .places import Placed, Source, Target, existing, from_file, last_frame, sign, title
 from .projection import as_array, mean_scale
@@ -20,7 +21,8 @@ Keys = dict[str, dict[int, Drawing]]
 def write(
     scene: bpy.types.Scene, folder: JobFolder, job: Job, frames: Sequence[FrameWritten], target: Target
 ) -> Generator[float, None, Placed]:
-    """Places strokes on a new layer above each layer that they were read from, one key a drawn frame.
+    """Places strokes on a new layer above each layer that they were read from, one key a drawing: a frame on which the layer is as before
+    holds it.
 
     Where the object has modifiers, which would act on them a second time, they lie on a copy of it without any. A stroke whose source
     is as it was read moves as the take moved it and keeps all else; one whose source is gone or edited comes from the take alone.
@@ -42,11 +44,17 @@ def write(
         was = inputs.get(read_at[frame])
         for name in names:
             original = originals.get(read_at[frame], {}).get(name)
-            keys[name][frame] = carried(strokes, was, original, name, measures[name])
+            _add(keys[name], frame, carried(strokes, was, original, name, measures[name]))
         yield 0.4 + 0.6 * done / len(drawings)
     for drawn in keys.values():
-        drawn[last_frame(files, job.shot) + 1] = Drawing(np.zeros(1, np.int32), {})
+        _add(drawn, last_frame(files, job.shot) + 1, Drawing(np.zeros(1, np.int32), {}))
     return _place(source, keys, folder, job, frames)
+
+
+def _add(drawn: dict[int, Drawing], frame: int, drawing: Drawing) -> None:
+    """Adds what a layer shows from a frame on; the last drawing is held where it is the same."""
+    if not drawn or not is_same(drawing, next(reversed(drawn.values()))):
+        drawn[frame] = drawing
 
 
 def _inputs(folder: JobFolder, job: Job) -> Generator[float, None, dict[int | None, Strokes]]:

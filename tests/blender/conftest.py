@@ -179,3 +179,25 @@ def camera(scene):
     scene.collection.objects.link(scene.camera)
     scene.camera.location, scene.camera.rotation_euler = (0, -10, 0), (np.pi / 2, 0, 0)
     return scene.camera
+
+
+@pytest.fixture
+def animate(scene, take, steps):
+    """A function that reads `Hero` at its frame, lets `move(strokes, frame)` move it over the shot, and places the result."""
+
+    protocol, strokes, timeline = (importlib.import_module(f"pegbar.{name}") for name in ("engine.protocol", "engine.strokes", "timeline"))
+
+    def run(move, first=1, last=4, step=1, read_at=(1,), layers=(), **target):
+        source = timeline.Source("OBJECT", "Hero", layers)
+        inputs = {"sketch": steps(scene, timeline.READ["sketch"](scene, [source], read_at, take, "sketch"))}
+        job = protocol.Job("liven", {}, inputs, protocol.Shot(scene.name, first, last, 24.0, step))
+        read = {file.frame: strokes.Strokes.load(take.file(file.file)) for file in inputs["sketch"]}
+        events = []
+        for index, frame in enumerate(job.shot.frames):
+            held = max((number for number in read if number <= frame), default=min(read))
+            file = take.output_file("strokes", index + 1, ".npz")
+            move(read[held], frame).save(take.file(file))
+            events.append(protocol.FrameWritten("strokes", frame, file))
+        return steps(scene, timeline.WRITE["strokes"](scene, take, job, events, timeline.Target("LAYER", "Hero", **target)))
+
+    return run
