@@ -122,6 +122,7 @@ def _empty(name: str, image: bpy.types.Image, corners: np.ndarray, first: int, l
     made = bpy.data.objects.new(name, None)
     made.empty_display_type, made.data = "IMAGE", image
     made.empty_display_size = float(np.ptp(corners, axis=0).max())
+    made.use_empty_image_alpha = True  # else the viewport shows what is half clear as solid
     _play(made.image_user, first, last)
     return made
 
