@@ -1,0 +1,212 @@
+"""FlipSketch's method: noise of the drawing, alignment of the other frames' noise with it, two streams denoised together.
+
+Latents are (b, 4, f, h/8, w/8), scaled, in single precision; b are variations. The reference's b may be 1: all variations share it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from diffusers import DDIMScheduler
+
+from ...diffusion.sampling import guided, inverted
+from .model import Model, with_retry
+
+ALIGN_LEARNING_RATE = 1e-3
+ALIGN_UPDATES = 9
+"""The published code makes ten, but gives back the latents from before the last (SPEC §7)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a clip is sampled."""
+
+    num_inference_steps: int = 25
+    guidance_scale: float = 9.0
+    fidelity: float = 0.5
+    """The paper's lambda: how much later frames look at the drawing, 0 lively to 1 calm."""
+    compose: bool = True
+    compose_until: int = 15
+    """The last step at which attention is composed, counted from 0."""
+    align: bool = False
+    align_steps: int = 10
+    """The noise is aligned in so many steps, the first ones."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The embeddings (1, 77, c) of the prompt, of what to avoid, and of nothing; the last two are one object where they are equal."""
+
+    prompt: torch.Tensor
+    negative: torch.Tensor
+    null: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where sampling stands after a step."""
+
+    index: int
+    latents: torch.Tensor
+    reference: torch.Tensor
+    clean: torch.Tensor
+    """The latents without the noise that the step sees in them."""
+    losses: torch.Tensor
+    """(updates,) the loss before each update of the alignment; empty where there was none."""
+
+
+Watch = Callable[[Step], None]
+Tell = Callable[[], None]
+
+
+def texts_of(model: Model, prompt: str, negative_prompt: str) -> Texts:
+    """The embeddings that a run needs."""
+    null = model.encode_prompt("")
+    return Texts(model.encode_prompt(prompt), model.encode_prompt(negative_prompt) if negative_prompt else null, null)
+
+
+def reference_noise(
+    model: Model, latents: torch.Tensor, null: torch.Tensor, num_inference_steps: int, watch: Callable[[int, torch.Tensor], None]
+) -> torch.Tensor:
+    """The noise (b, 4, 1, h/8, w/8) that a drawing's noisy copies (b, 4, 5, h/8, w/8) come from (SPEC §4): DDIM inversion without text.
+
+    One call a step: with no text on either side, guidance would change nothing.
+    """
+    with torch.no_grad():
+        noise = inverted(latents, lambda x, t: model.predict(x, t, null), model.inverse_schedule(num_inference_steps), watch)
+    return noise.mean(2, keepdim=True)
+
+
+def denoised(
+    model: Model,
+    noise: torch.Tensor,
+    reference: torch.Tensor,
+    texts: Texts,
+    settings: Settings,
+    watch: Watch = lambda step: None,
+    tell: Tell = lambda: None,
+    begun: Step | None = None,
+) -> torch.Tensor:
+    """The latents of the clips that noise (b, 4, f, h/8, w/8) and the drawing's (1 or b, 4, 1, h/8, w/8) become (SPEC §5).
+
+    `begun` is the last step of a run that was cut off. `tell` is called between calls of the network and may raise, `watch` after each step.
+    """
+    if begun is None:
+        latents, reference, first = with_first(noise, reference), reference.expand(-1, -1, noise.shape[2], -1, -1), 0
+    else:
+        latents, reference, first = begun.latents, begun.reference, begun.index + 1
+    scheduler = model.schedule(settings.num_inference_steps)
+    for index in range(first, settings.num_inference_steps):
+        step = sampling_step(model, scheduler, index, latents, reference, texts, settings, tell)
+        latents, reference = step.latents, step.reference
+        watch(step)
+    return latents
+
+
+def with_first(latents: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """The latents with the reference's first frame as theirs."""
+    return torch.cat([reference[:, :, :1].expand(len(latents), -1, -1, -1, -1), latents[:, :, 1:]], 2)
+
+
+def sampling_step(
+    model: Model,
+    scheduler: DDIMScheduler,
+    index: int,
+    latents: torch.Tensor,
+    reference: torch.Tensor,
+    texts: Texts,
+    settings: Settings,
+    tell: Tell = lambda: None,
+) -> Step:
+    """One step of both streams (SPEC §5): align the noise, record the reference's attention, compose it into the text's."""
+    timestep = int(scheduler.timesteps[index])
+    reference = reference[:, :, : max(1, latents.shape[2] - index)]
+    losses = torch.empty(0)
+    if settings.align and index < settings.align_steps:
+        latents, losses = aligned(model, latents, reference, timestep, texts, tell)
+    tell()
+    composed = settings.compose and index <= settings.compose_until
+    aligns_again = settings.align and index + 1 < settings.align_steps and index <= settings.compose_until
+    with torch.no_grad():
+        if composed or aligns_again:
+            eps = predict_reference(model, reference, timestep, texts, settings.guidance_scale)
+            reference = scheduler.step(eps, timestep, reference).prev_sample
+            tell()
+        uncond, cond = predict_clip(model, latents, timestep, texts, settings, composed)
+        stepped = scheduler.step(guided(uncond, cond, settings.guidance_scale), timestep, latents)
+    return Step(index, stepped.prev_sample, reference, stepped.pred_original_sample, losses)
+
+
+def predict_reference(model: Model, reference: torch.Tensor, timestep: int, texts: Texts, guidance_scale: float) -> torch.Tensor:
+    """The noise in the reference by no text, its attention recorded; guided away from what to avoid where that is anything (pass B)."""
+    count = len(reference)
+    if texts.negative is texts.null or guidance_scale <= 1:
+        with model.composition.recording(count):
+            return model.predict(reference, timestep, texts.null)
+    text = torch.cat([texts.negative.expand(count, -1, -1), texts.null.expand(count, -1, -1)])
+    with model.composition.recording(2 * count, plain=count):
+        away, null = model.predict(torch.cat([reference, reference]), timestep, text).chunk(2)
+    return guided(away, null, guidance_scale)
+
+
+def predict_clip(
+    model: Model, latents: torch.Tensor, timestep: int, texts: Texts, settings: Settings, composed: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The noise in the clips by what to avoid and by the prompt, which is composed with what is recorded: two passes in one call.
+    Without guidance the first is not computed; both are the second."""
+    count = len(latents)
+    guides = settings.guidance_scale > 1
+    rows, text = latents, texts.prompt
+    if guides:
+        rows = torch.cat([latents, latents])
+        text = torch.cat([texts.negative.expand(count, -1, -1), texts.prompt.expand(count, -1, -1)])
+    if composed:
+        with model.composition.composing(len(rows), len(rows) - count, settings.fidelity):
+            eps = model.predict(rows, timestep, text)
+    else:
+        eps = model.predict(rows, timestep, text)
+    return eps[:count], eps[-count:]
+
+
+def aligned(
+    model: Model, latents: torch.Tensor, reference: torch.Tensor, timestep: int, texts: Texts, tell: Tell = lambda: None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The latents moved so that their first frame is predicted as the drawing alone is, and the losses (updates,) (SPEC §7).
+
+    Adam on single-precision latents whatever the network's precision: a step of 1e-3 would not move half of them in half precision.
+    One variation after the other, as gradients need much memory; the mean is over all, as published.
+    """
+    with torch.no_grad():
+        target = model.predict(reference[:, :, :1], timestep, texts.null)
+    first = reference[:, :, :1].expand(len(latents), -1, -1, -1, -1)
+    target = target.expand(len(latents), -1, -1, -1, -1)
+    moved, losses = [], torch.zeros(ALIGN_UPDATES)
+    for index in range(len(latents)):
+        own = slice(index, index + 1)
+        others = latents[own, :, 1:].clone()
+        adam = torch.optim.Adam([others], lr=ALIGN_LEARNING_RATE)
+        for update in range(ALIGN_UPDATES):
+            tell()
+            loss, others.grad = alignment_gradient(model, first[own], others, target[own], timestep, texts.prompt)
+            others.grad /= len(latents)
+            losses[update] += loss.cpu() / len(latents)
+            adam.step()
+        moved.append(torch.cat([first[own], others], 2))
+    return torch.cat(moved), losses
+
+
+def alignment_gradient(
+    model: Model, first: torch.Tensor, others: torch.Tensor, target: torch.Tensor, timestep: int, prompt: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The mean squared difference between the noise predicted in the first frame of a clip and the target, and its gradient by the others."""
+
+    def work() -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.enable_grad():
+            free = others.detach().requires_grad_()
+            eps = model.predict(torch.cat([first, free], 2), timestep, prompt)
+            loss = (eps[:, :, :1] - target).square().mean()
+            (gradient,) = torch.autograd.grad(loss, free)
+        return loss.detach(), gradient
+
+    loss, gradient = with_retry(model.memory, work)
+    return loss, gradient

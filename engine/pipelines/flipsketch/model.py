@@ -1,0 +1,188 @@
+"""FlipSketch's networks: read from a checkpoint's folder, and what each of them does. Knows no sampling and no job."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMInverseScheduler, DDIMScheduler, UNet3DConditionModel
+from torch.utils.checkpoint import checkpoint
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from ...diffusion.checkpoints import fill
+from ...diffusion.memory import precision_of
+from ...protocol import PegbarError
+from .attention import Composition, install
+from .convert import component, config_of, text_tensors, vae_tensors, with_lora
+
+COPIES = 5
+"""Noisy copies of the drawing that are inverted as a clip (SPEC §3)."""
+MERGED_LORA = "lora"
+"""The folder of LoRA lists that lies in a checkpoint in which they are merged."""
+_LORA_FILES = {"unet": "2500_unet.pt", "text_encoder": "2500_text_encoder.pt"}
+_DECODED_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Model:
+    """The networks, ready. The UNet and the text encoder are of the device's precision, the VAE of single precision, and so are latents:
+    (b, 4, f, h/8, w/8), scaled."""
+
+    unet: UNet3DConditionModel
+    vae: AutoencoderKL
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    scheduler: Mapping[str, Any]
+    """The checkpoint's settings of the schedule."""
+    composition: Composition
+    memory: "Memory"
+    device: torch.device
+
+    def schedule(self, num_inference_steps: int) -> DDIMScheduler:
+        """The schedule that latents are denoised by."""
+        scheduler = DDIMScheduler.from_config(self.scheduler)
+        scheduler.set_timesteps(num_inference_steps)
+        return scheduler
+
+    def inverse_schedule(self, num_inference_steps: int) -> DDIMInverseScheduler:
+        """The schedule that leads from latents to their noise."""
+        scheduler = DDIMInverseScheduler.from_config(self.scheduler)
+        scheduler.set_timesteps(num_inference_steps)
+        return scheduler
+
+    def encode_prompt(self, prompt: str) -> torch.Tensor:
+        """What the networks know of a text: (1, 77, c)."""
+        ids = self.tokenizer(
+            prompt, padding="max_length", max_length=self.tokenizer.model_max_length, truncation=True, return_tensors="pt"
+        ).input_ids
+        with torch.no_grad():
+            return self.text_encoder(ids.to(self.device)).last_hidden_state
+
+    def encode_sketch(self, sketch: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """The latents (b, 4, 5, h/8, w/8) of noisy copies of sketches (b, 3, h, w), with the copies' noise (5, 4, h/8, w/8) (SPEC §3).
+
+        All copies go through the VAE, as the authors' do: one alone differs by rounding, which the inversion makes ten times larger.
+        """
+        with torch.no_grad():
+            posterior = self.vae.encode(sketch.to(self.device).repeat_interleave(COPIES, 0)).latent_dist
+        latents = posterior.mean + posterior.std * noise.to(self.device).repeat(len(sketch), 1, 1, 1)
+        return latents.unflatten(0, (-1, COPIES)).transpose(1, 2) * self.vae.config.scaling_factor
+
+    def decode(self, latents: torch.Tensor, tell: Callable[[], None] = lambda: None) -> torch.Tensor:
+        """The pictures (b, 3, f, h, w), -1..1, of latents; some at a time, with `tell` called before each."""
+        images = (latents / self.vae.config.scaling_factor).transpose(1, 2).flatten(0, 1)
+        decoded = []
+        with torch.no_grad():
+            for some in images.split(_DECODED_AT_ONCE):
+                tell()
+                decoded.append(self.vae.decode(some).sample)
+        return torch.cat(decoded).unflatten(0, (len(latents), -1)).transpose(1, 2)
+
+    def predict(self, latents: torch.Tensor, timestep: int, text: torch.Tensor) -> torch.Tensor:
+        """The noise in latents (b, 4, f, h/8, w/8) at a timestep; `text` is (1 or b, 77, c)."""
+        text = text.expand(len(latents), -1, -1)
+        time = torch.tensor(timestep, device=self.device)
+        return self.unet(latents.to(self.unet.dtype), time, encoder_hidden_states=text, return_dict=False)[0].float()
+
+
+class Memory:
+    """Whether the UNet's blocks keep what gradients need, or compute it anew: the same bits for a third more work."""
+
+    def __init__(self) -> None:
+        self.saving = False
+
+
+def load_model(weights: Mapping[str, Path], device: torch.device) -> Model:
+    """Reads the networks. Raises PegbarError where a part is missing, damaged or of another model."""
+    folder = weights["checkpoint"]
+    lora = None if (folder / MERGED_LORA).is_dir() else weights.get("lora")
+    if lora is None and "text-to-video-ms" in folder.name:
+        files = " and ".join(_LORA_FILES.values())
+        raise PegbarError(
+            f"{folder} cannot draw sketches by itself: put FlipSketch's folder lora ({files}) beside it, or get checkpoint-2500"
+        )
+    dtype = precision_of(device)
+    composition, memory = Composition(), Memory()
+    unet = _unet(folder / "unet", lora, dtype).to(device)
+    install(unet, composition)
+    for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
+        _recomputing(block, memory)
+    return Model(
+        unet=unet,
+        vae=_vae(folder / "vae").to(device),
+        text_encoder=_text_encoder(folder / "text_encoder", lora, dtype).to(device),
+        tokenizer=_tokenizer(folder / "tokenizer"),
+        scheduler=config_of(folder / "scheduler", "scheduler_config.json"),
+        composition=composition,
+        memory=memory,
+        device=device,
+    )
+
+
+def _unet(folder: Path, lora: Path | None, dtype: torch.dtype) -> UNet3DConditionModel:
+    path, tensors = component(folder)
+    with torch.device("meta"):
+        unet = UNet3DConditionModel.from_config(config_of(folder))
+    if lora is not None:
+        tensors = with_lora(unet, tensors, lora / _LORA_FILES["unet"])
+    return fill(unet, tensors, path, dtype)
+
+
+def _vae(folder: Path) -> AutoencoderKL:
+    path, tensors = component(folder)
+    with torch.device("meta"):
+        vae = AutoencoderKL.from_config(config_of(folder))
+    return fill(vae, vae_tensors(tensors), path)
+
+
+def _text_encoder(folder: Path, lora: Path | None, dtype: torch.dtype) -> CLIPTextModel:
+    path, tensors = component(folder)
+    tensors = text_tensors(tensors)
+    with torch.device("meta"):
+        encoder = CLIPTextModel(CLIPTextConfig(**config_of(folder)))
+    if lora is not None:
+        tensors = with_lora(encoder, tensors, lora / _LORA_FILES["text_encoder"], under="CLIPEncoderLayer")
+    return with_positions(fill(encoder, tensors, path, dtype))
+
+
+def with_positions(module: Any) -> Any:
+    """The module with the positions that transformers counts but keeps in no checkpoint: on the meta device they were lost."""
+    for embeddings in module.modules():
+        if "position_ids" in embeddings._buffers:
+            embeddings.position_ids = torch.arange(embeddings.position_embedding.num_embeddings)[None]
+    return module
+
+
+def _tokenizer(folder: Path) -> CLIPTokenizer:
+    lacking = [name for name in ("vocab.json", "merges.txt", "tokenizer_config.json") if not (folder / name).is_file()]
+    if lacking:
+        raise PegbarError(f"{folder} lacks {' and '.join(lacking)}: the checkpoint is not whole, download it again")
+    try:
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PegbarError(f"{folder} is damaged ({error}): download it again") from error
+
+
+def _recomputing(block: torch.nn.Module, memory: Memory) -> None:
+    """Lets a block of the UNet save memory in gradients: diffusers' 3D blocks cannot by themselves."""
+    forward = block.forward
+
+    def saving(*args: Any, **kwargs: Any) -> Any:
+        if memory.saving and torch.is_grad_enabled():
+            return checkpoint(forward, *args, use_reentrant=False, **kwargs)
+        return forward(*args, **kwargs)
+
+    block.forward = saving
+
+
+def with_retry(memory: Memory, work: Callable[[], Iterable[torch.Tensor]]) -> Iterable[torch.Tensor]:
+    """What the work gives; where it asks for more memory than there is, it is done once more with less and slower, and so from then on."""
+    try:
+        return work()
+    except torch.OutOfMemoryError:
+        if memory.saving:
+            raise
+    memory.saving = True
+    torch.cuda.empty_cache()
+    return work()
