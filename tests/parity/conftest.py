@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(config, items):
 
     left_out = [item for item in items if not chosen(item)]
     if left_out:
-        config.hook.pytest_deselected(left_out)
+        config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if chosen(item)]
 
 
@@ -57,7 +57,7 @@ def golden(request):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    from golden import REPORT
+    from .golden import REPORT
 
     for line in REPORT:
         terminalreporter.write_line(line)
