@@ -47,7 +47,8 @@ class Model:
 
     def inverse_schedule(self, num_inference_steps: int) -> DDIMInverseScheduler:
         """The schedule that leads from latents to their noise."""
-        scheduler = DDIMInverseScheduler.from_config(self.scheduler)
+        known = {name: value for name, value in self.scheduler.items() if name != "skip_prk_steps"}  # it warns of what DDIM never used
+        scheduler = DDIMInverseScheduler.from_config(known)
         scheduler.set_timesteps(num_inference_steps)
         return scheduler
 
