@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pegbar.engine.drawing import lineart
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 
 def drawing(line=(0, 0, 0), paper=(255, 255, 255), size=(240, 160)) -> np.ndarray:
@@ -91,3 +92,95 @@ def test_a_drawing_of_one_tone_has_no_lines(value, word):
 def test_an_empty_layer_has_no_lines():
     with pytest.raises(lineart.Blank, match="is empty"):
         lineart.ink(np.zeros((60, 80, 4), np.float32))
+
+
+# --- lines from colour frames
+
+
+def painted_frame(size=(240, 160)) -> np.ndarray:
+    """A flat-coloured frame: a red ball with a black outline and a green hill without one under a blue sky, (h, w, 4) 0..1."""
+    large = Image.new("RGB", (size[0] * 4, size[1] * 4), (130, 170, 230))
+    draw = ImageDraw.Draw(large)
+    draw.rectangle((0, 440, 960, 640), fill=(60, 140, 70))
+    draw.ellipse((160, 80, 480, 400), fill=(200, 40, 50), outline=(20, 10, 10), width=12)
+    rgb = np.asarray(large.resize(size, Image.Resampling.BOX), np.float32) / 255
+    return np.dstack([rgb, np.ones(rgb.shape[:2], np.float32)])
+
+
+def test_a_colour_frame_gives_its_outlines_and_its_edges_and_clean_paper_between():
+    ink = lineart.extract(painted_frame())
+    outline, edge = np.abs(np.hypot(*np.ogrid[-60:100, -80:160]) - 39) < 1.5, np.s_[109:112, 20:220]
+    assert ink[outline].mean() > 0.5 and ink[edge].max(0).min() > 0.3
+    away = np.ones((160, 240), bool)
+    away[np.abs(np.hypot(*np.ogrid[-60:100, -80:160]) - 39) < 8] = False
+    away[103:117] = False
+    assert ink[away].max() < 0.02
+
+
+def test_frames_in_colour_are_told_from_drawings():
+    assert lineart.in_colour(painted_frame())
+    pale = np.linspace(1, 0.6, 240, dtype=np.float32)[None, :, None] * np.float32([1, 0.97, 0.88])
+    scan = drawing()
+    scan[..., :3] *= pale
+    transparent = np.zeros((160, 240, 4), np.float32)
+    transparent[..., 0], transparent[..., 3] = 1, clean()
+    for image in (drawing(), drawing((255, 0, 0)), drawing((255, 255, 255), (0, 0, 0)), scan, transparent):
+        assert not lineart.in_colour(image)
+
+
+def test_a_clean_drawing_is_known_and_keeps_its_greys():
+    image = drawing((120, 120, 120))
+    assert lineart.is_ink(image) and np.array_equal(lineart.darkness(image), 1 - image[..., 1])
+    grey_paper, coloured, cut_out = drawing(paper=(225, 225, 225)), drawing((255, 0, 0)), drawing()
+    cut_out[:20, :, 3] = 0
+    assert not any(lineart.is_ink(image) for image in (grey_paper, coloured, cut_out, drawing((255, 255, 255), (0, 0, 0))))
+    with pytest.raises(lineart.Blank, match="all white"):
+        lineart.darkness(np.ones((60, 80, 4), np.float32))
+
+
+# --- the measure of lines
+
+
+def strokes(width: float, count: int = 9) -> np.ndarray:
+    """Black slanted lines of a width in pixels, (h, w) 0..1."""
+    x, y = np.meshgrid(np.arange(0.125, 240, 0.25), np.arange(0.125, 160, 0.25))
+    ink = np.zeros(x.shape, np.float32)
+    for k in range(count):
+        ink[np.abs(x + 0.2 * y - 20 - 26 * k) * np.cos(np.arctan(0.2)) < width / 2] = 1
+    return ink.reshape(160, 4, 240, 4).mean((1, 3))
+
+
+@pytest.mark.parametrize("width", [1.5, 2.5, 4.0])
+def test_width_and_contrast_of_lines_are_measured(width):
+    found = lineart.measured(strokes(width))
+    assert found.contrast == pytest.approx(1, abs=0.12) and found.width == pytest.approx(width, rel=0.12)
+    softer = lineart.measured(ndimage.gaussian_filter(strokes(width), 1))
+    assert softer.width > found.width and softer.contrast < found.contrast and softer.slope < found.slope
+
+
+def test_nothing_drawn_has_no_measure_and_needs_no_softening():
+    empty = np.zeros((100, 100), np.float32)
+    assert lineart.measured(empty) is None and lineart.softening(empty) == lineart.Softening()
+
+
+@pytest.mark.parametrize("width", [0.7, 1.0, 1.5, 2.0])
+def test_thin_crisp_lines_are_softened_to_those_of_the_extractor(width):
+    crisp = strokes(width)
+    soft = lineart.measured(lineart.softening(crisp)(crisp))
+    assert lineart.EXTRACTED.width <= soft.width < lineart.EXTRACTED.width + 0.25
+    assert soft.contrast >= 0.9 * lineart.EXTRACTED.contrast and soft.slope < 0.8
+
+
+def test_lines_that_are_as_soft_already_are_left_to_the_bit():
+    soft = ndimage.gaussian_filter(strokes(3), 0.8)
+    assert lineart.softening(soft) == lineart.Softening() and lineart.Softening()(soft) is soft
+    assert lineart.softening(strokes(1), strength=0) == lineart.Softening()
+
+
+def test_a_thin_line_made_smaller_grows_fainter_and_does_not_break():
+    ink = np.zeros((320, 480), np.float32)
+    ink[:, 101] = 1
+    small = lineart.resized(ink, (150, 100))
+    column = small[:, 30:33].sum(1)
+    assert small.shape == (100, 150) and column == pytest.approx(np.full(100, 150 / 480), rel=1e-3)
+    assert lineart.resized(ink, (480, 320)) is ink

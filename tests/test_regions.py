@@ -153,6 +153,15 @@ def test_the_lock_snaps_any_picture_to_the_palette_by_region():
     assert index.tolist() == [0, 2] and (share > 0.8).all()
 
 
+def test_the_lock_does_not_count_what_lies_under_ink():
+    ink = box(line=20)
+    labels = regions.segment(ink, close_gaps=0)
+    image = (picture(labels, [CREAM, RED]) / 255 * (1 - ink[..., None] * [1, 1, 1, 0])).astype(np.float32)
+    palette = np.array([CREAM, RED, (0, 0, 0, 255)], np.uint8)
+    assert regions.lock(labels, image, palette)[0].tolist() == [0, 2]
+    assert regions.lock(labels, image, palette, ink)[0].tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("lines", [True, False])
 def test_a_coloured_frame_has_regions_of_its_own(lines):
     ink = box()

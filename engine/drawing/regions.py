@@ -252,9 +252,12 @@ def merged(colours: Colours, weights: NDArray[np.float64], tolerance: int) -> tu
     return np.array(palette, np.uint8).reshape(-1, 4), index
 
 
-def lock(labels: Labels, image: NDArray[np.float32], palette: Colours) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The flat-colour lock: of each region, the palette index that most of its inner pixels in `image` are nearest to, and their share."""
-    core, true = inside(labels)
+def lock(
+    labels: Labels, image: NDArray[np.float32], palette: Colours, ink: NDArray[np.float32] | None = None
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The flat-colour lock: of each region, the palette index that most of its inner pixels in `image`, over which `ink` may lie, are
+    nearest to, and their share."""
+    core, true = inside(labels, ink)
     n, p = len(true), len(palette)
     votes = np.bincount(labels[core].astype(np.intp) * p + nearest(image[core], palette), minlength=n * p).reshape(n, p)
     return votes.argmax(1).astype(np.int32), (votes.max(1) / votes.sum(1)).astype(np.float32)
