@@ -96,6 +96,10 @@ def fill(module: Module, tensors: Tensors, path: Path, dtype: torch.dtype = torc
         shapes = f"{tuple(values[wrong[0]].shape)}, not {tuple(wanted[wrong[0]])}"
         raise PegbarError(f"{path} is of another size of the model ({listed(wrong)}: {shapes}): get the one that was asked for")
     module.load_state_dict(values, strict=True, assign=True)
+    for part in module.modules():
+        # transformers counts positions in a buffer that no checkpoint holds: on the meta device it was lost.
+        if (positions := part._buffers.get("position_ids")) is not None and positions.is_meta:
+            part._buffers["position_ids"] = torch.arange(positions.shape[-1])[None]
     return module.eval().requires_grad_(False)
 
 

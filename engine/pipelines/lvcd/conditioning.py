@@ -48,7 +48,6 @@ def draw(seed: int, num_frames: int, height: int, width: int) -> Noise:
     return Noise(latents, posterior, torch.randn(1, 3, height, width, generator=seeded(seed)))
 
 
-@torch.no_grad()
 def condition(
     networks: Networks, image: torch.Tensor, noise: Noise, fps: int = 6, motion_bucket_id: int = 160, noise_aug_strength: float = 0.0
 ) -> Condition:

@@ -49,21 +49,19 @@ def decode(
         first, start = waiting[:1], waiting[chunks.first :]
         frames.append(_chunk(networks, first, start, chunks)[: len(waiting)])
         waiting = start[chunks.length - chunks.first - chunks.overlap :]
-    while len(first) and (len(waiting) >= chunks.length - chunks.first or last and len(waiting) > chunks.overlap):
+    while len(first) and (len(waiting) >= chunks.length - chunks.first or (last and len(waiting) > chunks.overlap)):
         frames.append(_chunk(networks, first, waiting, chunks)[chunks.first + chunks.overlap :])
         waiting = waiting[chunks.length - chunks.first - chunks.overlap :]
     height, width = (8 * side for side in latents.shape[2:])
     return torch.cat([latents.new_zeros(0, 3, height, width), *frames]), Pending(first.clone(), waiting.clone())
 
 
-@torch.no_grad()
 def _chunk(networks: Networks, first: torch.Tensor, latents: torch.Tensor, chunks: Chunks) -> torch.Tensor:
     """Frame 0 so often and one chunk's latents, decoded together."""
     together = torch.cat([first.expand(chunks.first, -1, -1, -1), latents[: chunks.length - chunks.first]])
     return decode_chunk(networks, together).clamp(-1, 1)
 
 
-@torch.no_grad()
 def decode_chunk(networks: Networks, latents: torch.Tensor) -> torch.Tensor:
     """Frames (n, 3, H, W) around -1..1, float32 on the CPU, of scaled latents (n, 4, h, w) that are one stretch of time.
 

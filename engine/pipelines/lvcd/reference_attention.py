@@ -65,7 +65,7 @@ def _view(mode: str, frame: int, overlap: int, look_back: bool) -> tuple[int, in
     """What a frame sees: two frames, and whether the second is boosted."""
     shared = overlap < frame <= 2 * overlap
     boosted = shared and mode in ("prevref", "normal1")
-    if mode == "own" or mode != "first" and frame <= overlap:
+    if mode == "own" or (mode != "first" and frame <= overlap):
         return frame, frame, False
     if mode == "prevref" and look_back:
         return (frame, frame - overlap, boosted) if shared else (frame - LOOK_BACK, 0, False)
@@ -101,8 +101,8 @@ def _attend(run: Run, query: torch.Tensor, key: torch.Tensor, value: torch.Tenso
         keys, values = (tensor[:, rows].flatten(2, 3) for tensor in (key, value))
     if boosted:
         bias = _boost(query.shape[2], query.dtype, query.device)
-    batched = (tensor.flatten(0, 1).transpose(1, 2) for tensor in (query, keys, values))
-    return attend(*batched, bias).transpose(1, 2).unflatten(0, query.shape[:2])
+    query, keys, values = (tensor.flatten(0, 1).transpose(1, 2) for tensor in (query, keys, values))
+    return attend(query, keys, values, bias).transpose(1, 2).unflatten(0, (-1, run.stop - run.start))
 
 
 @lru_cache(maxsize=32)
@@ -125,11 +125,11 @@ class VideoAttention:
     def __call__(self, attn: Attention, hidden_states: torch.Tensor, **_: object) -> torch.Tensor:
         video = hidden_states[:, references(hidden_states.shape[1]) :]
         value = attn.to_v(hidden_states)
-        heads = (
+        query, keys, values = (
             tensor.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
             for tensor in (attn.to_q(video), attn.to_k(video), value[:, -video.shape[1] :])
         )
-        value[:, -video.shape[1] :] = attend(*heads).transpose(1, 2).flatten(-2)
+        value[:, -video.shape[1] :] = attend(query, keys, values).transpose(1, 2).flatten(-2)
         return attn.to_out[0](value)
 
 

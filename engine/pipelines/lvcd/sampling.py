@@ -4,7 +4,7 @@ A segment has model frames: the reference, `overlap` frames that are already col
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
@@ -130,17 +130,19 @@ def sample_segment(
     `condition` may be another reference's than before. `hint` (t, 3, H, W): line art of `hint_frames`, lines 1 on 0; its first frame is that
     of the reference. `carry` is `first_carry(noise)` or what the segment before left.
     """
-    first, shared = carry.x0.shape[0] == 0, slice(settings.overlap + 1, 2 * settings.overlap + 1)
+    first, shared = not len(carry.x0), slice(settings.overlap + 1, 2 * settings.overlap + 1)
     schedule = sigmas(settings.num_inference_steps).to(networks.device)
-    forward = _Forward(networks, condition, hint, carry, settings)
-    kept = []
+    concat, embeds = _conditions(condition, carry, settings)
+    hint = networks.controlnet.embed_hint(hint.to(networks.device))
     x = carry.noise.to(networks.device) * (1 + schedule[0] ** 2) ** 0.5
-    for step, (sigma, lower) in enumerate(zip(schedule, schedule[1:])):
-        denoised = forward(x, sigma, step)
+    kept = []
+    for step in range(settings.num_inference_steps):
+        seen = pattern("normal" if first else settings.mode, settings.num_frames, settings.overlap, step < settings.prev_attn_steps)
+        denoised = _predicted(networks, x, schedule[step], concat, embeds, condition.added_time_ids, hint, seen, settings)
         kept.append(denoised[-settings.overlap :].cpu())
         if not first and step < settings.blend_steps:
-            denoised[shared] = carry.denoised[step].to(networks.device)
-        x = euler(x, denoised, sigma, lower)
+            denoised[shared] = carry.denoised[step].to(x.device)
+        x = euler(x, denoised, schedule[step], schedule[step + 1])
         on_step(step + 1, settings.num_inference_steps, denoised)
     x0 = x.cpu()
     return x0, Carry(_next_noise(carry.noise, settings.overlap), x0[-settings.overlap :].clone(), torch.stack(kept))
@@ -157,7 +159,6 @@ def scalings(sigma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
     return 1 / (sigma**2 + 1), -sigma / root, 1 / root, sigma.log() / 4
 
 
-@torch.no_grad()
 def denoise(
     networks: Networks,
     x: torch.Tensor,
@@ -166,7 +167,7 @@ def denoise(
     image_embeds: torch.Tensor,
     added_time_ids: torch.Tensor,
     hint: torch.Tensor | None,
-    pattern: Pattern,
+    seen: Pattern,
 ) -> torch.Tensor:
     """The networks' prediction of what x (t, 4, h, w) is without noise of deviation `sigma` (): (b, t, 4, h, w), float32.
 
@@ -176,24 +177,44 @@ def denoise(
     skip, out, scale, noise_level = scalings(sigma)
     batch = len(concat)
     sample = torch.cat([(scale * x).expand(batch, -1, -1, -1, -1), concat], dim=2).to(networks.dtype)
-    given = sample, noise_level, image_embeds.to(networks.dtype), added_time_ids.expand(batch, -1), pattern
+    given = sample, noise_level, image_embeds.to(networks.dtype), added_time_ids.expand(batch, -1), seen
     residuals = networks.controlnet(*given, hint) if hint is not None else ()
     return out * networks.unet(*given, residuals).float() + skip * x
 
 
-@dataclass(frozen=True)
-class _Forward:
-    """The prediction for one segment: what stays the same in all its steps."""
+def _conditions(condition: Condition, carry: Carry, settings: Settings) -> tuple[torch.Tensor, torch.Tensor]:
+    """Latents (b, t, 4, h, w), unscaled, and embeddings (b, 1, c) that a segment is conditioned on: with guidance those without the
+    reference first. Later segments have their latents in both halves (SPEC §3)."""
+    embeds, shared = condition.image_embeds, carry.x0.to(condition.first_latents) / SCALE
+    if not len(shared):
+        concat = condition.image_latents.expand(settings.num_frames, -1, -1, -1)
+    else:
+        rest = condition.first_latents.expand(settings.num_frames - len(shared) - 1, -1, -1, -1)
+        concat = torch.cat([condition.first_latents, shared, rest])
+    if settings.guidance_scale[1] == 1:
+        return concat[None], embeds
+    without = concat if len(shared) else torch.zeros_like(concat)
+    return torch.stack([without, concat]), torch.cat([torch.zeros_like(embeds), embeds])
 
-    networks: Networks
-    condition: Condition
-    hint: torch.Tensor
-    carry: Carry
-    settings: Settings
-    given: tuple[torch.Tensor, ...] = field(init=False)
 
-    def __call__(self, x: torch.Tensor, sigma: torch.Tensor, step: int) -> torch.Tensor:
-        raise NotImplementedError
+def _predicted(
+    networks: Networks,
+    x: torch.Tensor,
+    sigma: torch.Tensor,
+    concat: torch.Tensor,
+    embeds: torch.Tensor,
+    added_time_ids: torch.Tensor,
+    hint: torch.Tensor,
+    seen: Pattern,
+    settings: Settings,
+) -> torch.Tensor:
+    """The prediction (t, 4, h, w), guided where there are two conditions: as one batch, or one after the other in half the memory."""
+    parts = [slice(None)] if settings.combine else [slice(half, half + 1) for half in range(len(concat))]
+    some = torch.cat([denoise(networks, x, sigma, concat[part], embeds[part], added_time_ids, hint, seen) for part in parts])
+    if len(some) == 1:
+        return some[0]
+    weights = torch.linspace(*settings.guidance_scale, settings.num_frames, device=x.device)
+    return guided(some[0], some[1], weights[:, None, None, None])
 
 
 def _next_noise(noise: torch.Tensor, overlap: int) -> torch.Tensor:
