@@ -1,0 +1,161 @@
+"""VidSketch's networks from the published folders: Stable Diffusion 1.5, the sketch adapter, and one learned motion at a time."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, T2IAdapter, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from ...diffusion.checkpoints import Tensors, fill, read
+from ...diffusion.memory import precision_of
+from ...diffusion.sampling import seeded
+from ...protocol import PegbarError
+from . import convert, low_rank
+from .motions import Motion, chosen
+from .unet import InflatedUNet
+
+_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model", "diffusion_pytorch_model.fp16", "model.fp16")
+_ADAPTER = {
+    "in_channels": 1,
+    "channels": (320, 640, 1280, 1280),
+    "num_res_blocks": 2,
+    "downscale_factor": 8,
+    "adapter_type": "full_adapter",
+}
+
+
+@dataclass(frozen=True)
+class StableDiffusion:
+    """What every motion shares: Stable Diffusion 1.5's text encoder, VAE and schedule."""
+
+    folder: Path
+    device: torch.device
+    dtype: torch.dtype
+    tokenizer: Any
+    text_encoder: CLIPTextModel
+    vae: AutoencoderKL
+    scheduler: DDIMScheduler
+
+    @torch.no_grad()
+    def encode_text(self, *prompts: str) -> torch.Tensor:
+        """The last hidden states of prompts (p, 77, d)."""
+        tokens = self.tokenizer(list(prompts), padding="max_length", max_length=77, truncation=True, return_tensors="pt")
+        return self.text_encoder(tokens.input_ids.to(self.device))[0]
+
+    @torch.no_grad()
+    def encode(self, images: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
+        """Images (f, 3, h, w), -1..1, as scaled latents (f, 4, h/8, w/8): a sample drawn by `noise`, or the mode without it."""
+        posterior = self.vae.encode(images.to(self.device, self.vae.dtype)).latent_dist
+        sample = posterior.mode() if noise is None else posterior.mean + posterior.std * noise.to(self.device)
+        return sample * self.vae.config.scaling_factor
+
+    @torch.no_grad()
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Scaled latents (f, 4, h/8, w/8) as images (f, 3, h, w), 0..1."""
+        images = self.vae.decode(latents.to(self.vae.dtype) / self.vae.config.scaling_factor, return_dict=False)[0]
+        return (images / 2 + 0.5).clamp(0, 1)
+
+    def unet_2d(self) -> UNet2DConditionModel:
+        """Stable Diffusion's own UNet, which makes the first frame."""
+        folder = self.folder / "unet"
+        with torch.device("meta"):
+            unet = UNet2DConditionModel.from_config(_config(folder))
+        return _filled(unet, folder, self.dtype).to(self.device)
+
+    def inflated(self, generator: torch.Generator, original: bool = False) -> InflatedUNet:
+        """Stable Diffusion's UNet inflated, as training starts from it (see `convert.inflated`)."""
+        folder = self.folder / "unet"
+        with torch.device("meta"):
+            unet = InflatedUNet(_config(folder))
+        wanted = unet.state_dict()
+        return _filled(unet, folder, torch.float32, lambda tensors: convert.inflated(tensors, wanted, generator, original)).to(self.device)
+
+
+@dataclass
+class Model:
+    """All that `generate` needs. The motion in use is kept; another takes its place."""
+
+    stable_diffusion: StableDiffusion
+    adapter: T2IAdapter
+    motions: Path
+    _kept: tuple[Motion, InflatedUNet] | None = None
+
+    def motion(self, name: str) -> tuple[Motion, InflatedUNet]:
+        """The motion of that name, the first where it is empty, with its network. Raises PegbarError where there is none."""
+        motion = chosen(self.motions, name)
+        if self._kept is None or self._kept[0] != motion:
+            self._kept = None
+            self._kept = motion, load_motion(motion, self.stable_diffusion)
+        return self._kept
+
+
+def load_stable_diffusion(folder: Path, device: torch.device) -> StableDiffusion:
+    """Stable Diffusion 1.x in diffusers' layout; the VAE in single precision. Raises PegbarError where a file lacks or does not fit."""
+    dtype = precision_of(device)
+    with torch.device("meta"):
+        text, vae = CLIPTextModel(CLIPTextConfig(**_config(folder / "text_encoder"))), AutoencoderKL.from_config(_config(folder / "vae"))
+    _filled(text, folder / "text_encoder", dtype, convert.text_encoder)
+    text.embeddings.position_ids = torch.arange(text.config.max_position_embeddings)[None]
+    _filled(vae, folder / "vae", torch.float32, convert.vae)
+    return StableDiffusion(folder, device, dtype, _tokenizer(folder / "tokenizer"), text.to(device), vae.to(device), _scheduler(folder))
+
+
+def load_adapter(folder: Path, device: torch.device) -> T2IAdapter:
+    """The T2I-Adapter for sketches as published."""
+    with torch.device("meta"):
+        adapter = T2IAdapter.from_config(_config(folder, _ADAPTER))
+    return _filled(adapter, folder, precision_of(device)).to(device)
+
+
+def load_motion(motion: Motion, base: StableDiffusion) -> InflatedUNet:
+    """A motion's whole network; without a config it has Stable Diffusion's sizes."""
+    if motion.low_rank:
+        return low_rank.merged(base.inflated(seeded(0)), read(motion.weights), motion.weights).to(base.dtype)
+    with torch.device("meta"):
+        unet = InflatedUNet(_config(motion.weights.parent, _config(base.folder / "unet")))
+    return fill(unet, read(motion.weights), motion.weights, base.dtype).to(base.device)
+
+
+def _scheduler(folder: Path) -> DDIMScheduler:
+    """DDIM on the numbers of Stable Diffusion's own schedule (SPEC §3)."""
+    return DDIMScheduler.from_config(_config(folder / "scheduler"), timestep_spacing="leading", prediction_type="epsilon")
+
+
+def _tokenizer(folder: Path) -> Any:
+    try:
+        return CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise PegbarError(f"{folder} holds no CLIP tokenizer ({str(error).splitlines()[0]}): download it again") from error
+
+
+def _filled(module: Any, folder: Path, dtype: torch.dtype, names: Callable[[Tensors], Tensors] = lambda tensors: tensors) -> Any:
+    path = _weights(folder)
+    return fill(module, names(read(path)), path, dtype)
+
+
+def _weights(folder: Path) -> Path:
+    return next(_weight_files(folder), folder / f"{_STEMS[0]}.safetensors")
+
+
+def _weight_files(folder: Path) -> Iterator[Path]:
+    for stem in _STEMS:
+        for suffix in (".safetensors", ".bin"):
+            if (path := folder / f"{stem}{suffix}").is_file():
+                yield path
+
+
+def _config(folder: Path, otherwise: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The config in a folder, or `otherwise` where there is none. Raises PegbarError."""
+    path = next((path for name in ("config.json", "scheduler_config.json") if (path := folder / name).is_file()), None)
+    if path is None:
+        if otherwise is not None:
+            return dict(otherwise)
+        raise PegbarError(f"{folder} holds no config.json: download it again, whole")
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise PegbarError(f"{path} is damaged ({error}): download it again") from error

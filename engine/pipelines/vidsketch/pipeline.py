@@ -1,0 +1,228 @@
+"""Drawings and a sentence to a video: reads the drawings, makes or fits the first frame, samples, decodes frame by frame.
+
+What was sampled is kept in the job's state every few steps, so a job that was cut off goes on to the same bits. Knows no Blender.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from ...diffusion.memory import device_of, out_of_memory_as_error
+from ...diffusion.sampling import noise, rough_picture, seeded
+from ...drawing.frames import Frames
+from ...protocol import Job, PegbarError, write_atomic
+from ...spec import Report
+from . import drawings, models, sampling
+from .abstraction import Abstraction, Control, control_at, measured
+from .models import Model
+from .motions import Motion
+from .unet import InflatedUNet
+
+MOST_FRAMES = 64
+_TRAINED_AT_ONCE = 16
+"""The authors' kind of network takes somewhat longer videos at once than it was trained on; beyond that it sees them in windows."""
+_KEPT_EVERY = 5
+"""Steps after which what was sampled is kept."""
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """What the drawings say: how they steer, and the adapter's maps of each, (n, c, h, w) a level."""
+
+    control: Control
+    maps: list[Tensor]
+    positions: list[float]
+    """Of each drawing, in frames from the first."""
+
+
+def load(weights: Mapping[str, Path], device: str) -> Model:
+    """The networks that every motion shares; a motion is loaded when a job asks for it. Raises PegbarError."""
+    place = device_of(device)
+    return Model(models.load_stable_diffusion(weights["sd15"], place), models.load_adapter(weights["adapter"], place), weights["motions"])
+
+
+def generate(model: Model, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
+    """Writes the video's frames, the first one before the others are made, and how the drawings steer. Raises PegbarError, Cancelled."""
+    with out_of_memory_as_error():
+        if not 2 <= len(job.shot.frames) <= MOST_FRAMES:
+            raise PegbarError(f"The shot has {len(job.shot.frames)} frames: choose a range of 2 to {MOST_FRAMES}, or a larger step")
+        _Video(model, job, inputs, report).make()
+
+
+class _Video:
+    """One video on its way."""
+
+    def __init__(self, model: Model, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
+        self.model, self.base, self.job, self.report = model, model.stable_diffusion, job, report
+        self.frames = job.shot.frames
+        self.sketches, self.first_frame = inputs["sketch"], inputs["first_frame"]
+        self.sizes = drawings.sizes(self.sketches, self.first_frame, job.params["size"])
+        width, height = self.sizes.work
+        self.latent_shape = (4, height // drawings.MULTIPLE, width // drawings.MULTIPLE)
+        generator = seeded(job.seed)
+        self.picture_noise = noise((1, *self.latent_shape), generator, self.base.device)
+        self.noise = noise((1, 4, len(self.frames), *self.latent_shape[1:]), generator, self.base.device)
+
+    def make(self) -> None:
+        motion, unet = self.model.motion(self.job.params["motion"])
+        text = self.base.encode_text(self.job.params["negative_prompt"], self.job.params["prompt"] or motion.prompt)
+        drawn = self._read()
+        settings = self._settings(drawn.control, motion)
+        first = self._first_latents(drawn, text, settings)
+        picture = self._decoded(first)
+        self._write(0, picture)
+        self.report.preview(drawings.resized(picture, _small(self.sizes.work)))
+        latents = self._sampled(unet, drawn, text, settings, first)
+        for index in range(1, len(self.frames)):
+            if self.frames[index] not in self.report.written("clip"):
+                self.report.progress("Finishing", index, len(self.frames))
+                frame = self._decoded(latents[:, :, index])
+                self._write(index, sampling.colours_matched(frame, picture) if self.job.params["match_colours"] else frame)
+        self.report.progress("Finishing", len(self.frames), len(self.frames))
+
+    # --- drawings
+
+    def _read(self) -> Drawings:
+        """The drawings as the adapter sees them; notes how abstract they are and how they steer."""
+        scores, maps = [], []
+        for step, number in enumerate(self.sketches.numbers):
+            self.report.progress("Reading drawings", step, len(self.sketches))
+            drawing = self.sketches[number]
+            scores.append(measured(drawings.grey(drawing)))
+            image = drawings.control_image(drawings.grey(drawing, self.sizes.work), self.sizes.work)
+            maps.append(self._adapted(image))
+        control = self._control(scores)
+        self._note(control, scores)
+        shot = self.job.shot
+        positions = [(number - shot.first) / shot.step for number in self.sketches.numbers]
+        return Drawings(control, [torch.cat(level) for level in zip(*maps, strict=True)], positions)
+
+    @torch.no_grad()
+    def _adapted(self, image: Tensor) -> list[Tensor]:
+        return self.model.adapter(image[None].to(self.base.device, self.model.adapter.dtype))
+
+    def _control(self, scores: list[Abstraction]) -> Control:
+        params = self.job.params
+        if params["control"] == "fixed":
+            return Control(params["strength"], params["tau"])
+        score = params["abstraction"] if params["control"] == "abstraction" else np.mean([each.score for each in scores])
+        return control_at(float(score))
+
+    def _note(self, control: Control, scores: list[Abstraction]) -> None:
+        each = [{"frame": number, **asdict(score)} for number, score in zip(self.sketches.numbers, scores, strict=True)]
+        mean = float(np.mean([score.score for score in scores]))
+        self.report.write(
+            "notes", self.frames[0], {"abstraction": mean, "strength": control.scale, "duration": control.tau, "drawings": each}
+        )
+
+    def _settings(self, control: Control, motion: Motion) -> sampling.Sampling:
+        params = self.job.params
+        window = max(motion.frames, _TRAINED_AT_ONCE)
+        return sampling.Sampling(params["num_inference_steps"], params["guidance_scale"], control, params["sc_frames"], window)
+
+    # --- pictures
+
+    def _first_latents(self, drawn: Drawings, text: Tensor, settings: sampling.Sampling) -> Tensor:
+        """The clean first frame's scaled latents (1, 4, h/8, w/8): of the artist's picture, or made from the first drawing."""
+        kept = self.report.state / "first_frame.safetensors"
+        if kept.is_file():
+            return load_file(kept)["latents"].to(self.base.device)
+        if self.first_frame:
+            picture = drawings.picture(self.first_frame[self.first_frame.numbers[0]], self.sizes.work)
+            latents = self.base.encode(picture, self.picture_noise)
+        else:
+            latents = self._drawn_first(drawn, text, settings)
+        write_atomic(kept, save({"latents": latents.cpu().contiguous()}))
+        return latents
+
+    def _drawn_first(self, drawn: Drawings, text: Tensor, settings: sampling.Sampling) -> Tensor:
+        """Stable Diffusion's own picture of the first drawing; its UNet leaves again, so that memory holds one."""
+        self.report.progress("Loading", 0, 0)
+        unet = self.base.unet_2d()
+        phase = _Phase(self.report, "Drawing the first frame", settings.num_inference_steps)
+
+        def told(done: int, latents: Tensor) -> None:
+            phase.told(done)
+            self._preview(latents[0], done)
+
+        with phase.heard_in(unet):
+            maps = [level[:1] for level in drawn.maps]
+            return sampling.sample_picture(unet, self.base.scheduler, self.picture_noise, text, maps, settings, told)
+
+    def _decoded(self, latents: Tensor) -> NDArray[np.float32]:
+        """The picture (h, w, 3) of one frame's latents (1, 4, h/8, w/8), at the working size."""
+        return self.base.decode(latents)[0].permute(1, 2, 0).float().cpu().numpy()
+
+    def _write(self, index: int, picture: NDArray[np.float32]) -> None:
+        if self.frames[index] not in self.report.written("clip"):
+            self.report.write("clip", self.frames[index], drawings.resized(picture, self.sizes.own))
+
+    def _preview(self, latents: Tensor, done: int) -> None:
+        if done % _KEPT_EVERY == 0:
+            self.report.preview(rough_picture(latents))
+
+    # --- sampling
+
+    def _sampled(self, unet: InflatedUNet, drawn: Drawings, text: Tensor, settings: sampling.Sampling, first: Tensor) -> Tensor:
+        """The video's latents (1, 4, f, h/8, w/8), gone on with where an earlier run has left them."""
+        kept = self.report.state / "video.safetensors"
+        done, latents = 0, sampling.started(first[:, :, None], sampling.shared(self.noise))
+        if kept.is_file():
+            state = load_file(kept)
+            done, latents = int(state["done"]), state["latents"].to(self.base.device)
+        phase = _Phase(self.report, "Drawing", settings.num_inference_steps, done)
+
+        def predict(video: Tensor, t: Tensor, text: Tensor, maps: Any) -> Tensor:
+            return unet(video.to(unet.dtype), t, text, maps, settings.attended).float()
+
+        def told(done: int, latents: Tensor) -> None:
+            if done % _KEPT_EVERY == 0 or done == settings.num_inference_steps:
+                write_atomic(kept, save({"done": torch.tensor(done), "latents": latents.cpu().contiguous()}))
+            phase.told(done)
+            self._preview(latents[0, :, latents.shape[2] // 2], done)
+
+        shares = sampling.steering(drawn.positions, len(self.frames))
+        maps = sampling.expanded(drawn.maps, shares, settings.control.scale)
+        with phase.heard_in(unet):
+            return sampling.sample(predict, self.base.scheduler, latents, text, maps, settings, told, done)
+
+
+class _Phase:
+    """Tells of the steps of a phase, and listens within each step, so that a run stops within one."""
+
+    def __init__(self, report: Report, name: str, steps: int, done: int = 0) -> None:
+        self._report, self._name, self._steps, self._done = report, name, steps, done
+        self._tell()
+
+    def told(self, done: int) -> None:
+        self._done = done
+        self._tell()
+
+    def _tell(self, *_: Any) -> None:
+        self._report.progress(self._name, self._done, self._steps)
+
+    @contextlib.contextmanager
+    def heard_in(self, unet: torch.nn.Module) -> Iterator[None]:
+        """Listens before each of the network's blocks."""
+        blocks: list[Any] = [*unet.down_blocks, unet.mid_block, *unet.up_blocks]
+        listen: Callable[..., None] = self._tell
+        hooks = [layer.register_forward_pre_hook(listen) for block in blocks for layer in block.resnets]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def _small(size: drawings.Size, longer_side: int = 256) -> drawings.Size:
+    """A preview's size."""
+    share = min(1.0, longer_side / max(size))
+    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
