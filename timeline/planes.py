@@ -10,8 +10,11 @@ import numpy as np
 from mathutils import Euler, Matrix, Vector
 
 from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError
+from ..engine.strokes import Strokes
+from .grease_pencil import world_matrix
 from .pictures import copy
 from .places import Placed, Target, existing, from_file, held, last_frame, sign, title
+from .projection import unproject
 from .stepping import depsgraph_of, scene_named
 
 HEIGHT = 2.0
@@ -24,7 +27,8 @@ DEPTH = 10.0
 def write(
     scene: bpy.types.Scene, folder: JobFolder, job: Job, frames: Sequence[FrameWritten], target: Target
 ) -> Generator[float, None, Placed]:
-    """Places a clip where the camera sees it fill the picture, in the depth of its source; without a camera upright on its source."""
+    """Places a clip where the camera sees it fill the picture, in the depth of its source; without a camera where its source was read, if
+    that is a drawing, else upright on it."""
     scene_name = scene.name
     files = yield from existing(folder, frames)
     if target.type == "CAMERA" and scene_named(scene_name).camera is None:
@@ -43,7 +47,7 @@ def write(
         _play(background.image_user, first, last)
         camera.data.show_background_images = True
         return Placed("OBJECT", camera.name)
-    place, corners = _place(scene, target.source, aspect)
+    place, corners = (None if scene.camera else _as_read(folder, job, target.source)) or _place(scene, target.source, aspect)
     made = _plane(name, image, corners, first, last) if target.type == "PLANE" else _empty(name, image, corners, first, last)
     made.matrix_world = place
     _show_during(made, first, last)
@@ -85,6 +89,24 @@ def _play(user: bpy.types.ImageUser, first: int, last: int) -> None:
     """Shows file 1 on the first frame. The number shown is frame - frame_start + 1 + frame_offset."""
     user.frame_start, user.frame_offset, user.frame_duration = first, 0, last - first + 1
     user.use_auto_refresh, user.use_cyclic = True, False
+
+
+def _as_read(folder: JobFolder, job: Job, source: str) -> tuple[Matrix, np.ndarray] | None:
+    """The same of the picture as which a drawing was read, in its mean depth; None where the drawing or its layer is gone."""
+    found = bpy.data.objects.get(source)
+    files = [file.file for files in job.inputs.values() for file in files if file.file.endswith(".npz")]
+    if found is None or found.type != "GREASEPENCIL" or not files:
+        return None
+    read = Strokes.load(folder.file(files[0]))
+    layer = found.data.layers.get(read.layers[0]) if read.layers else None
+    if layer is None or not len(read.depth):
+        return None
+    on_layer = unproject(read.matrices[0], (_UNIT * (1, -1) + 0.5) * read.size, np.full(4, read.depth.mean()), read.size)
+    there = np.array([(Matrix(world_matrix(found, layer)) @ Vector(corner))[:] for corner in on_layer])
+    middle, across, up = there.mean(axis=0), there[1] - there[0], there[3] - there[0]
+    size = np.linalg.norm(across), np.linalg.norm(up)
+    turn = np.stack([across / size[0], up / size[1], np.cross(across / size[0], up / size[1])], axis=1)
+    return Matrix.Translation(middle) @ Matrix(turn).to_4x4(), _UNIT * size
 
 
 def _place(scene: bpy.types.Scene, source: str, aspect: float) -> tuple[Matrix, np.ndarray]:

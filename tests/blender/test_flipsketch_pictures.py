@@ -4,8 +4,10 @@ import addon_utils
 import bpy
 import numpy as np
 import pytest
+from mathutils import Vector
 from pegbar.engine.protocol import FrameWritten, Job, Shot
-from pegbar.timeline import WRITE, Target
+from pegbar.engine.strokes import Strokes
+from pegbar.timeline import READ, WRITE, Source, Target
 
 SIZE = (32, 16)
 INK = (0.2, 0.1, 0.0)
@@ -105,3 +107,28 @@ def test_images_beside_the_render_have_their_ink_straight(scene, camera, sketch,
     assert (image.alpha_mode, image.colorspace_settings.name) == ("STRAIGHT", "sRGB")
     if type == "EMPTY":
         assert found.use_empty_image_alpha
+
+
+@pytest.mark.parametrize("type", ["PLANE", "EMPTY"])
+def test_without_a_camera_the_picture_lies_on_the_drawing(scene, draw, take, steps, picture, type):
+    scene.render.resolution_x, scene.render.resolution_y = 32, 16
+    hero = draw([[(-1, 0, 0.5), (1, 0, 0.5), (1, 0, 3)]])
+    draw([[(0, 0, 1), (0.5, 0, 1)]], layer="Face")
+    hero.location, hero.rotation_euler = (1, 2, 0), (0, 0, 0.5)
+    bpy.context.view_layer.update()
+    inputs = {"sketch": steps(scene, READ["sketch"](scene, [Source("OBJECT", "Hero")], [1], take, "sketch"))}
+    read = Strokes.load(take.file(inputs["sketch"][0].file))
+    file = take.output_file("clip", 1, ".png")
+    picture(take.file(file), (0, 0, 0), (32, 16))
+    job = Job("flipsketch", {}, inputs, Shot(scene.name, 1, 1, 24.0))
+    placed = steps(scene, WRITE["clip"](scene, take, job, [FrameWritten("clip", 1, file)], Target(type, "Hero")))
+    bpy.context.view_layer.update()
+    made = bpy.data.objects[placed.name]
+    size = (
+        np.ptp([vertex.co[:2] for vertex in made.data.vertices], axis=0)
+        if type == "PLANE"
+        else made.empty_display_size * np.array([1, 0.5])
+    )
+    for point, drawn in zip(read.points[:3], [(-1, 0, 0.5), (1, 0, 0.5), (1, 0, 3)], strict=True):
+        on_picture = Vector((*((point / read.size - 0.5) * (1, -1) * size), 0))
+        assert np.array(made.matrix_world @ on_picture) == pytest.approx(np.array(hero.matrix_world @ Vector(drawn)), abs=1e-4)
