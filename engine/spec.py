@@ -138,6 +138,11 @@ class Report(Protocol):
         """Tells the artist something about the result, in one sentence."""
 
 
+def asked(pipeline: Pipeline, params: Mapping[str, Any]) -> tuple[Output, ...]:
+    """The outputs that these params ask for."""
+    return tuple(output for output in pipeline.outputs if not output.option or params.get(output.option))
+
+
 def complete(pipeline: Pipeline, params: Mapping[str, Any]) -> dict[str, Value]:
     """Every param of the pipeline with its value, defaults filled in. Raises PegbarError where a value is not one it can take."""
     known = {param.name for param in pipeline.params}

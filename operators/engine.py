@@ -1,11 +1,13 @@
-"""Sees to the engine: tests it, leads to where its Python is set."""
+"""Sees to the engine and its models: tests it, leads to where its Python is set and to where models are put."""
 
 from pathlib import Path
 
 import bpy
 
+from ..engine.catalog import pipeline
+from ..engine.protocol import refused
 from ..preferences import PACKAGE
-from ..runs import run
+from ..runs import models, redraw, run
 from .edge import Edge
 
 
@@ -32,4 +34,32 @@ class PEGBAR_OT_open_preferences(Edge, bpy.types.Operator):
         bpy.ops.preferences.addon_show(module=PACKAGE)
 
 
-CLASSES = (PEGBAR_OT_test_engine, PEGBAR_OT_open_preferences)
+class PEGBAR_OT_open_weights(Edge, bpy.types.Operator):
+    """Open the folder that this model is to be put into; it is made where it is not there"""
+
+    bl_idname = "pegbar.open_weights"
+    bl_label = "Open Folder"
+
+    pipeline: bpy.props.StringProperty(name="Pipeline", options={"HIDDEN", "SKIP_SAVE"})
+
+    def act(self, context: bpy.types.Context) -> None:
+        folder = models.folder(pipeline(self.pipeline))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise refused(folder, error) from error
+        bpy.ops.wm.path_open(filepath=str(folder))
+
+
+class PEGBAR_OT_look_again(Edge, bpy.types.Operator):
+    """Look for the models again, after you have put them into their folder"""
+
+    bl_idname = "pegbar.look_again"
+    bl_label = "Look Again"
+
+    def act(self, context: bpy.types.Context) -> None:
+        models.look_again()
+        redraw.panels()
+
+
+CLASSES = (PEGBAR_OT_test_engine, PEGBAR_OT_open_preferences, PEGBAR_OT_open_weights, PEGBAR_OT_look_again)

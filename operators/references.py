@@ -5,7 +5,7 @@ from pathlib import Path
 import bpy
 
 from ..engine.protocol import PegbarError
-from ..runs.request import line_strip, scene_of
+from ..runs.request import chosen_strip, scene_of
 from .edge import Edge
 
 
@@ -18,7 +18,7 @@ class PEGBAR_OT_pin_strip(Edge, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context) -> None:
         scene = scene_of(context)
-        strip = line_strip(scene)
+        strip = chosen_strip(scene, scene.pegbar.strip)
         scene.pegbar.strip = "" if scene.pegbar.strip or strip is None else strip.name
 
 

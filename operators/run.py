@@ -4,8 +4,8 @@ import bpy
 
 from ..engine.catalog import PIPELINES
 from ..preferences import engine_python
-from ..runs import engine, placing, run
-from ..runs.request import Request, request, scene_of, seeded
+from ..runs import engine, models, placing, run
+from ..runs.request import Request, reason, request, scene_of, seeded
 from .edge import Edge
 
 
@@ -20,7 +20,10 @@ class PEGBAR_OT_run(Edge, bpy.types.Operator):
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        return PIPELINES[properties.pipeline].help if properties.pipeline in PIPELINES else cls.__doc__
+        if (spec := PIPELINES.get(properties.pipeline)) is None:
+            return cls.__doc__
+        blocked = reason(context, spec)
+        return f"{spec.help}.\n\nDisabled: {blocked}" if blocked else spec.help
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -33,6 +36,7 @@ class PEGBAR_OT_run(Edge, bpy.types.Operator):
         settings = scene_of(context).pegbar
         wanted = request(context, self.pipeline)
         engine.check()
+        models.check(PIPELINES[self.pipeline])
         replaces = _show_source(wanted)
         wanted = seeded(request(context, self.pipeline) if replaces else wanted, settings.keep_seed)
         started = run.start(wanted, replaces)
@@ -43,7 +47,7 @@ class PEGBAR_OT_run(Edge, bpy.types.Operator):
 
 def _show_source(wanted: Request) -> bool:
     """Shows the drawing again where a take is shown instead; whether it was so."""
-    found = bpy.data.objects.get(wanted.target.source) if wanted.target.type == "LAYER" else None
+    found = bpy.data.objects.get(wanted.target.source) if PIPELINES[wanted.pipeline].inputs[0].is_drawing else None
     return found is not None and placing.show_source(found)
 
 

@@ -7,9 +7,8 @@ import bpy
 from ..engine.catalog import pipeline
 from ..engine.protocol import JobFolder, PegbarError
 from ..preferences import engine_python
-from ..runs import engine, placing, run, takes
+from ..runs import engine, models, placing, restoring, run, takes
 from ..runs.request import request_of, scene_of, seeded
-from ..settings import set_values
 from .edge import Edge
 
 
@@ -78,7 +77,8 @@ class PEGBAR_OT_redo_take(NeedsEngine, OnTake, bpy.types.Operator):
 
     def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
         engine.check()
-        found = bpy.data.objects.get(take.source) if takes.target_of(take.job).type == "LAYER" else None
+        models.check(pipeline(take.job.pipeline))
+        found = bpy.data.objects.get(take.source) if pipeline(take.job.pipeline).inputs[0].is_drawing else None
         replaces = found is not None and placing.show_source(found)
         started = run.start(seeded(request_of(take.job), keep=False), replaces)
         if bpy.app.background:
@@ -95,24 +95,7 @@ class PEGBAR_OT_restore_settings(OnTake, bpy.types.Operator):
     folder: folder_property()
 
     def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
-        job = take.job
-        scene = bpy.data.scenes.get(job.shot.scene)
-        if scene is None:
-            raise PegbarError(f"The scene {job.shot.scene!r} of this take is not in this file")
-        settings = scene.pegbar
-        set_values(getattr(settings, job.pipeline), dict(job.params))
-        settings.seed, settings.keep_seed = job.seed, True
-        sources = takes.sources_of(job)
-        if pipeline(job.pipeline).inputs[0].kind == "sketch":
-            settings.length, settings.rhythm = job.shot.last - job.shot.first + 1, str(job.shot.step)
-        else:
-            settings.result = takes.target_of(job).type
-        if "reference" in sources:
-            settings.references.clear()
-            for source in sources["reference"]:
-                entry = settings.references.add()
-                entry.name, entry.type, entry.at = source.name, source.type, source.at
-                entry.frame = source.at if source.frame is None else source.frame
+        restoring.restore(take.job)
 
 
 class PEGBAR_OT_delete_take(OnTake, bpy.types.Operator):

@@ -5,25 +5,80 @@ import textwrap
 
 import bpy
 
+from ..engine.catalog import PIPELINES
 from ..engine.protocol import PegbarError
-from ..engine.spec import Pipeline
+from ..engine.spec import Input, Pipeline, Weights, asked
 from ..preferences import engine_python
-from ..runs import engine, placing, run, takes
-from ..runs.request import describe, request, scene_of
+from ..runs import engine, models, placing, preview, run, takes
+from ..runs.request import chosen_strip, describe, request, rhythm_property, scene_of
+from ..settings import PEGBAR_PG_scene, Picture, values_of
 
 BUTTON_SCALE = 1.5
 CHARACTER_PX = 6.0
 """The mean width of a letter at a scale of 1."""
 MARGIN_PX = 52
+PREVIEW_SCALE = 4.0
+"""Height of the picture of what is being made, in rows."""
+PROMPT = "prompt"
+"""The name by which every pipeline calls the sentence that it is told."""
 ORDINALS = {1: "Next in line", 2: "2nd in line", 3: "3rd in line"}
+
+Methods = tuple[Pipeline, ...]
+"""The pipelines that do one job: what one panel offers."""
 
 
 def params(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pipeline, advanced: bool = False) -> None:
-    """The settings of a pipeline: the ones always shown, or the advanced ones."""
+    """The settings of a pipeline but its prompt: the ones always shown, or the advanced ones."""
     column = layout.column()
     for param in spec.params:
-        if param.advanced == advanced:
+        if param.advanced == advanced and param.name != PROMPT:
             column.prop(group, param.name)
+
+
+def prompt(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pipeline) -> None:
+    """The sentence that a pipeline is told, over the whole width."""
+    if any(param.name == PROMPT for param in spec.params):
+        row = layout.row()
+        row.use_property_split = False
+        row.prop(group, PROMPT, text="", placeholder="What happens")
+
+
+def pictures(layout: bpy.types.UILayout, context: bpy.types.Context, settings: PEGBAR_PG_scene, spec: Pipeline) -> None:
+    """Where each of a pipeline's pictures comes from."""
+    for wanted in spec.inputs:
+        if wanted.is_picture:
+            _picture(layout.column(), context, getattr(getattr(settings, spec.name), wanted.name), wanted)
+
+
+def _picture(column: bpy.types.UILayout, context: bpy.types.Context, entry: Picture, wanted: Input) -> None:
+    column.prop(entry, "type", text=wanted.label)
+    scene = scene_of(context)
+    match entry.type:
+        case "STRIP" if scene.sequence_editor:
+            column.prop_search(entry, "strip", scene.sequence_editor, "strips_all", text=" ", icon="SEQUENCE")
+            if not entry.strip and (strip := chosen_strip(scene, "")):
+                column.row(heading=" ").label(text=strip.name)
+        case "FILE":
+            column.prop(entry, "file", text=" ")
+        case "IMAGE":
+            column.prop(entry, "image", text=" ")
+        case "OBJECT":
+            column.prop(entry, "drawing", text=" ")
+
+
+def shot(layout: bpy.types.UILayout, settings: PEGBAR_PG_scene, spec: Pipeline) -> None:
+    """How long the result is, where the source does not say so, what it comes back as, and its seed."""
+    main, group, column = spec.inputs[0], getattr(settings, spec.name), layout.column()
+    if main.is_drawing or main.is_picture:
+        column.separator()
+        column.prop(settings, "length", text="Length" if settings.length else "Length (Auto)")
+        column.prop(settings, rhythm_property(spec))
+    if any(output.kind == "clip" for output in asked(spec, values_of(group))):
+        column.prop(settings, "result")
+    if spec.is_seeded:
+        row = column.row(align=True)
+        row.prop(settings, "seed")
+        row.prop(settings, "keep_seed", text="", icon="LOCKED" if settings.keep_seed else "UNLOCKED")
 
 
 def text(layout: bpy.types.UILayout, context: bpy.types.Context, words: str, icon: str = "NONE") -> None:
@@ -35,55 +90,73 @@ def text(layout: bpy.types.UILayout, context: bpy.types.Context, words: str, ico
         column.label(text=line, icon=icon if index == 0 else "NONE" if icon == "NONE" else "BLANK1")
 
 
-def status(layout: bpy.types.UILayout) -> None:
-    """The engine's state in a word, for a panel's header."""
+def status(layout: bpy.types.UILayout, spec: Pipeline, methods: Methods) -> None:
+    """How it stands with a job in a word, for its panel's header."""
     row = layout.row()
     row.alignment = "RIGHT"
-    health = engine.health().name
+    names = {method.name for method in methods}
     if engine_python() is None:
         row.label(text="No Engine", icon="ERROR")
-    elif health in ("silent", "gone") and run.active():
+    elif engine.health().name in ("silent", "gone") and run.active():
         row.label(text="Engine Lost", icon="ERROR")
+    elif any(running.pipeline in names for running in run.active()):
+        row.label(text="Working")
     else:
-        row.label(text="Working" if run.active() else "Ready")
+        row.label(text="No Model" if models.missing(spec) else "Ready")
     row.separator()
 
 
-def start(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline) -> None:
-    """The one button, what it will make or why it can't, and what the last run came to."""
+def start(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline, methods: Methods) -> None:
+    """The one button, what it will make or why it can't, and what the job's last run came to."""
     try:
         told, blocked = describe(request(context, spec.name)), ""
     except PegbarError as error:
         told, blocked = "", str(error)
+    lacking = models.missing(spec)
     row = layout.row()
     row.scale_y = BUTTON_SCALE
-    row.enabled = not blocked
+    row.enabled = not (blocked or lacking)
     row.operator("pegbar.run", text=spec.verb).pipeline = spec.name
     if engine_python() is None:
         text(layout, context, "The Pegbar engine is not set up: choose its Python in the preferences", "ERROR")
         layout.operator("pegbar.open_preferences")
+    elif lacking:
+        _models(layout.box(), context, spec, lacking)
     elif blocked:
         text(layout, context, blocked, "INFO")
     else:
         text(layout, context, told)
-    _runs(layout, context, spec)
+    _runs(layout, context, methods)
 
 
-def _runs(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline) -> None:
-    """The runs of a pipeline that go on, else what the last one came to, else the newest take that was cut off."""
-    going = [running for running in run.active() if running.pipeline == spec.name]
+def _models(box: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline, lacking: tuple[Weights, ...]) -> None:
+    """What a method lacks, where it is, who may use it, and where it goes."""
+    text(box, context, f"{spec.label} needs {sum(weights.gigabytes for weights in lacking):.2g} GB of published models:", "INFO")
+    for weights in lacking:
+        text(box, context, f"{weights.names[0]}, {weights.gigabytes:.2g} GB, from {weights.source}", "DOT")
+        text(box, context, f"Licence: {weights.licence}", "BLANK1")
+    text(box, context, f"Put {'it' if len(lacking) == 1 else 'them'} into {models.folder(spec)}", "BLANK1")
+    row = box.row(align=True)
+    row.operator("pegbar.open_weights", icon="FILE_FOLDER").pipeline = spec.name
+    row.operator("pegbar.look_again", icon="FILE_REFRESH")
+
+
+def _runs(layout: bpy.types.UILayout, context: bpy.types.Context, methods: Methods) -> None:
+    """The runs of a job that go on, else what the last one came to, else the newest take that was cut off."""
+    names = [spec.name for spec in methods]
+    going = [running for running in run.active() if running.pipeline in names]
     for running in going:
         _active(layout.box(), context, running)
-    last = run.latest(spec.name)
+    last = run.latest(*names)
     if not going and last is not None:
         _ended(layout.box(), context, last)
-    elif not going and (take := _cut_off(context, spec)):
+    elif not going and (take := _cut_off(context, names)):
         _partial(layout.box(), context, take)
 
 
-def _cut_off(context: bpy.types.Context, spec: Pipeline) -> takes.Take | None:
+def _cut_off(context: bpy.types.Context, names: list[str]) -> takes.Take | None:
     scene = scene_of(context).name
-    found = (take for take in takes.listed() if take.cut_off and take.job.pipeline == spec.name and take.job.shot.scene == scene)
+    found = (take for take in takes.listed() if take.cut_off and take.job.pipeline in names and take.job.shot.scene == scene)
     return next(found, None)
 
 
@@ -102,6 +175,8 @@ def _active(box: bpy.types.UILayout, context: bpy.types.Context, running: run.Ru
     row.operator("pegbar.cancel", text="", icon="X").key = running.key
     if told := _told(running):
         text(box, context, told)
+    if running.folder and (picture := preview.of(running.folder)):
+        box.template_icon(icon_value=picture.icon_id, scale=PREVIEW_SCALE)
 
 
 def _progress(running: run.Run) -> tuple[str, float]:
@@ -153,12 +228,16 @@ def _ended(box: bpy.types.UILayout, context: bpy.types.Context, last: run.Run) -
             text(box, context, warning, "INFO")
         if take.to_check:
             row = box.row()
-            row.label(text=f"Unsure on {len(take.to_check)} of {len(take.frames)} frames", icon="INFO")
+            row.label(text=f"{_notes_label(take)} on {len(take.to_check)} of {len(take.frames)} frames", icon="INFO")
             row.operator("pegbar.next_check", text="", icon="NEXT_KEYFRAME").folder = str(take.folder.path)
         row = box.row(align=True)
         if not placing.is_shown(take):
             row.operator("pegbar.apply_take").folder = str(take.folder.path)
         row.operator("pegbar.redo_take").folder = str(take.folder.path)
+
+
+def _notes_label(take: takes.Take) -> str:
+    return next(output.label for output in PIPELINES[take.job.pipeline].outputs if output.kind == "notes")
 
 
 def _partial(box: bpy.types.UILayout, context: bpy.types.Context, take: takes.Take) -> None:

@@ -1,13 +1,14 @@
-"""The sequencer's sidebar and its right-click menu: line-art strips and their references."""
+"""The sequencer's sidebar and its right-click menu: line-art strips and their references, pictures that shots start on."""
 
 import bpy
 
-from ..engine.catalog import PIPELINES
-from ..runs.request import line_strip, scene_of
-from ..settings import PEGBAR_PG_reference, PEGBAR_PG_scene
+from ..engine.spec import Pipeline
+from ..runs.request import chosen_strip, scene_of
+from ..settings import FROM, PEGBAR_PG_reference, PEGBAR_PG_scene, chosen, methods_of
+from . import draw
 from .pipeline import panels_in
 
-ICONS = {"STRIP": "SEQUENCE", "FILE": "FILE_IMAGE", "IMAGE": "IMAGE_DATA", "OBJECT": "OUTLINER_OB_GREASEPENCIL"}
+ICONS = {name: icon for name, _, _, icon, _ in FROM}
 
 
 class Sequencer:
@@ -16,32 +17,40 @@ class Sequencer:
     bl_space_type = "SEQUENCE_EDITOR"
 
     @staticmethod
-    def source_name(context: bpy.types.Context) -> str:
+    def source_name(context: bpy.types.Context, spec: Pipeline) -> str | None:
         scene = scene_of(context)
+        if spec.inputs[0].is_picture:
+            return None
         if scene.pegbar.line_art == "OBJECT":
             return scene.pegbar.drawing.name if scene.pegbar.drawing else ""
-        strip = line_strip(scene)
+        strip = chosen_strip(scene, scene.pegbar.strip)
         return strip.name if strip else ""
 
-    def draw_source(self, context: bpy.types.Context, settings: PEGBAR_PG_scene) -> bool:
+    def draw_source(self, context: bpy.types.Context, settings: PEGBAR_PG_scene, spec: Pipeline) -> bool:
         column = self.layout.column()
+        if not spec.inputs[0].is_picture:
+            self._line_art(column, settings, self.source_name(context, spec))
+        if any(wanted.kind == "reference" for wanted in spec.inputs):
+            self._references(column, settings)
+        draw.pictures(column, context, settings, spec)
+        column.separator()
+        return True
+
+    @staticmethod
+    def _line_art(column: bpy.types.UILayout, settings: PEGBAR_PG_scene, name: str) -> None:
         column.row().prop(settings, "line_art", expand=True)
         if settings.line_art == "OBJECT":
             column.prop(settings, "drawing", text=" ")
         else:
             row = column.row()
-            name = self.source_name(context)
             row.label(text=name or settings.strip or "No Strip", icon="SEQUENCE")
             row.operator("pegbar.pin_strip", text="", icon="PINNED" if settings.strip else "UNPINNED", emboss=False)
         column.separator()
+
+    def _references(self, column: bpy.types.UILayout, settings: PEGBAR_PG_scene) -> None:
         for index, entry in enumerate(settings.references):
             self._reference(column.row(align=True), entry, index)
         column.operator_menu_enum("pegbar.add_reference", "type", text="Add Reference", icon="ADD")
-        column.separator()
-        return True
-
-    def draw_length(self, context: bpy.types.Context, settings: PEGBAR_PG_scene) -> None:
-        self.layout.prop(settings, "result")  # a strip has its own length
 
     @staticmethod
     def _reference(row: bpy.types.UILayout, entry: PEGBAR_PG_reference, index: int) -> None:
@@ -59,10 +68,9 @@ class PEGBAR_MT_strip(bpy.types.Menu):
     bl_label = "Pegbar"
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        for spec in PIPELINES.values():
-            if spec.space == "SEQUENCE_EDITOR":
-                layout.operator("pegbar.run", text=spec.verb).pipeline = spec.name
+        layout, settings = self.layout, scene_of(context).pegbar
+        for methods in methods_of("SEQUENCE_EDITOR"):
+            layout.operator("pegbar.run", text=methods[0].verb).pipeline = chosen(settings, methods).name
         layout.operator("pegbar.add_reference", text="Use as Reference").type = "STRIP"
         layout.operator("pegbar.pin_strip")
 

@@ -10,9 +10,10 @@ from .draw import clock, text
 SHOWN = 12
 
 
-def shown(context: bpy.types.Context, spec: Pipeline, source: str) -> list[takes.Take]:
-    """The takes of a drawing or strip by one pipeline, newest first."""
-    return [take for take in takes.of_shot(scene_of(context).name, source) if take.job.pipeline == spec.name]
+def shown(context: bpy.types.Context, methods: tuple[Pipeline, ...], source: str | None) -> list[takes.Take]:
+    """The takes by these pipelines of a drawing or strip, of the whole scene where there is none, newest first."""
+    names = {spec.name for spec in methods}
+    return [take for take in takes.of_shot(scene_of(context).name, source) if take.job.pipeline in names]
 
 
 def draw(layout: bpy.types.UILayout, context: bpy.types.Context, found: list[takes.Take]) -> None:

@@ -1,6 +1,6 @@
 """What is between a click and a result: requests, runs, takes and the one engine of this Blender. Panels show it, operators steer it."""
 
-from . import engine, run, takes
+from . import engine, models, preview, run, takes
 
 
 def register() -> None:
@@ -13,3 +13,5 @@ def unregister() -> None:
     takes.unregister()
     run.unregister()
     engine.unregister()
+    preview.unregister()
+    models.look_again()

@@ -6,7 +6,7 @@ import bpy
 
 from ..engine.client import Health, Worker
 from ..engine.protocol import JobFolder, PegbarError
-from ..preferences import engine_python, user_folder
+from ..preferences import engine_python, machine, user_folder
 
 IDLE_S = 600.0
 MISSING = "The Pegbar engine is not set up: choose its Python in the preferences"
@@ -50,10 +50,10 @@ def check() -> None:
 def submit(folder: JobFolder) -> None:
     """Has a job run, new or to go on with; the worker is started where none runs or the last one fell. Raises PegbarError."""
     global _worker
-    python = interpreter()
-    if _worker and _worker.python != python and not _worker.queue:
+    python, wanted = interpreter(), machine()
+    if _worker and (_worker.python, _worker.machine) != (python, wanted) and not _worker.queue:
         stop()
-    _worker = _worker or Worker(python, spools())
+    _worker = _worker or Worker(python, spools(), machine=wanted)
     if _worker.poll().name in ("silent", "gone"):
         restart()
     _worker.submit(folder)
@@ -62,7 +62,7 @@ def submit(folder: JobFolder) -> None:
 def restart() -> None:
     """Ends the worker, even one that hangs, and starts another that goes on with the queue. Raises PegbarError."""
     if _worker:
-        _worker.python = interpreter()
+        _worker.python, _worker.machine = interpreter(), machine()
         _worker.restart()
 
 

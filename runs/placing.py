@@ -17,8 +17,8 @@ HIDDEN = "hidden"
 def place(folder: JobFolder, job: Job, frames: Sequence[FrameWritten]) -> Generator[float, None, list[Placed]]:
     """Places every output that the timeline can show, and makes it the selected one. Raises PegbarError; yields as a Writer does."""
     made: list[Placed] = []
-    target, outputs = target_of(job), [output for output in pipeline(job.pipeline).outputs if output.kind in WRITE]
-    for output in outputs:
+    target = target_of(job)
+    for output in [output for output in pipeline(job.pipeline).outputs if output.kind in WRITE]:
         if chosen := [frame for frame in frames if frame.output == output.name]:
             made.append((yield from WRITE[output.kind](_scene(job), folder, job, chosen, target)))
     if not made:
@@ -47,7 +47,7 @@ def show(take: Take) -> None:
     if own := strips_of(take):
         editor = _scene(take.job).sequence_editor
         for strip in editor.strips_all:
-            if strip.name == take.source or _is_of_source(strip, take):
+            if (strip.name == take.source and _replaces(take)) or _is_of_source(strip, take):
                 strip.mute = strip not in own
     found, source = _object(take), bpy.data.objects.get(take.source)
     if found is not None and found == source:
@@ -76,7 +76,7 @@ def is_shown(take: Take) -> bool:
     scene = bpy.data.scenes.get(take.job.shot.scene)
     source = scene.sequence_editor.strips_all.get(take.source) if scene and scene.sequence_editor else None
     if strips := strips_of(take):
-        return all(not strip.mute for strip in strips) and (source is None or source.mute)
+        return all(not strip.mute for strip in strips) and (source is None or source.mute or not _replaces(take))
     found = _object(take)
     return found is not None and bool(found.data[TAKES][take.job.id].get(HIDDEN))
 
@@ -119,6 +119,11 @@ def _select(scene: bpy.types.Scene, placed: Placed) -> None:
     elif placed.layers:
         layers = bpy.data.objects[placed.name].data.layers
         layers.active = layers[placed.layers[-1]]
+
+
+def _replaces(take: Take) -> bool:
+    """Whether a take has a frame for each of its source's: a shot that starts on one frame of a strip does not stand for the strip."""
+    return not pipeline(take.job.pipeline).inputs[0].is_picture
 
 
 def strips_of(take: Take) -> list[bpy.types.Strip]:

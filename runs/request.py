@@ -3,19 +3,21 @@
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import bpy
 
 from ..engine.catalog import pipeline
 from ..engine.protocol import Job, PegbarError, Shot
-from ..engine.spec import Input, Value, complete
-from ..settings import PEGBAR_PG_scene, values_of
-from ..timeline import Source, Target
+from ..engine.spec import Input, Pipeline, Value, asked, complete
+from ..settings import PEGBAR_PG_scene, Picture, values_of
+from ..timeline import WRITE, Source, Target
 from ..timeline.grease_pencil import keys, shown_layers
 from ..timeline.projection import as_array, dimensions
-from ..timeline.shot import of_drawing, of_scene, of_strip
-from . import takes
+from ..timeline.shot import of_drawing, of_drawings, of_playhead, of_scene, of_strip
+from ..timeline.versions import strip_range
+from . import models, takes
 from .placing import has_hidden_source
 
 SEEDS = 10_000
@@ -54,28 +56,31 @@ def request(context: bpy.types.Context, name: str) -> Request:
     """What running this pipeline now would do. Raises PegbarError with what is missing; cheap enough for a panel's drawing."""
     spec, scene = pipeline(name), scene_of(context)
     settings: PEGBAR_PG_scene = scene.pegbar
-    main = spec.inputs[0]
-    source = _strip(scene, settings) if _wants_strip(main, settings) else _drawing(context, settings, main)
-    shot = _shot(scene, settings, source, main)
+    group = getattr(settings, name)
+    params = complete(spec, values_of(group))
+    main, *others = spec.inputs
+    source, shot = _worked_on(context, spec, group)
     sources, frames = {main.name: (source,)}, {main.name: _frames(settings, main, shot, source)}
-    if main.kind == "sketch" and dimensions(as_array(bpy.data.objects[source.name].matrix_world)) < 3:
-        raise PegbarError(f"{source.name!r} has a scale of 0: give it another, so that what is moved can be put back on it")
-    if main.kind == "sketch" or source.type == "OBJECT":
-        _check_drawn(scene, source, frames[main.name])
-    for other in spec.inputs[1:]:
-        sources[other.name] = references(settings)
-        frames[other.name] = tuple(reference.at for reference in sources[other.name])
+    _check_source(scene, spec, params, source, frames[main.name])
+    for other in others:
+        sources[other.name] = _others(scene, settings, group, other, shot)
+        frames[other.name] = tuple(found.at for found in sources[other.name])
         if other.required and not sources[other.name]:
             raise PegbarError(other.help)
-        if source in (replace(reference, at=None, frame=None) for reference in sources[other.name]):
+        if other.kind == "reference" and source in (replace(found, at=None, frame=None) for found in sources[other.name]):
             raise PegbarError(f"{source.name!r} is a reference: select the line art, or pin it")
-    if spec.outputs[0].kind != "strokes" and settings.result == "CAMERA" and scene.camera is None:
-        raise PegbarError("The scene has no camera to put a background behind: add one, or choose another result")
-    target = Target("LAYER" if spec.outputs[0].kind == "strokes" else settings.result, source.name)
-    if target.type == "CAMERA" and scene.camera is None:
-        raise PegbarError("The scene has no camera to put a background behind: add one, or choose another result")
-    params = complete(spec, values_of(getattr(settings, name)))
-    return Request(name, params, shot, settings.seed, sources, frames, target)
+    return Request(name, params, shot, settings.seed, sources, frames, _target(scene, spec, params, source))
+
+
+def reason(context: bpy.types.Context, spec: Pipeline) -> str:
+    """Why this pipeline cannot run now, in one sentence; empty where it can."""
+    try:
+        request(context, spec.name)
+        if lacking := models.missing(spec):
+            return f"{spec.label} needs {' and '.join(weights.names[0] for weights in lacking)} in {models.folder(spec)}"
+    except PegbarError as error:
+        return str(error)
+    return ""
 
 
 def request_of(job: Job) -> Request:
@@ -94,9 +99,13 @@ def describe(wanted: Request) -> str:
     """What will be made, in one line."""
     shot = wanted.shot
     span = f"frames {shot.first}–{shot.last}" if shot.last > shot.first else f"frame {shot.first}"
-    if wanted.target.type == "LAYER":
-        return f"{_count(len(shot.frames), 'drawing')}, {span}, {RHYTHMS.get(shot.step, f'every {shot.step}')}"
-    return f"{_count(len(shot.frames), 'frame')}, {span.removeprefix('frames ')}"
+    rhythm = RHYTHMS.get(shot.step, f"every {shot.step}")
+    if asked(pipeline(wanted.pipeline), wanted.params)[0].kind == "strokes":
+        return f"{_count(len(shot.frames), 'drawing')}, {span}, {rhythm}"
+    told = [_count(len(shot.frames), "frame"), span.removeprefix("frames "), rhythm if shot.step > 1 else ""]
+    main = pipeline(wanted.pipeline).inputs[0]
+    told.append(f"from {_count(len(wanted.frames[main.name]), 'drawing')}" if main.is_drawing else "")
+    return ", ".join(filter(None, told))
 
 
 def references(settings: PEGBAR_PG_scene) -> tuple[Source, ...]:
@@ -104,58 +113,134 @@ def references(settings: PEGBAR_PG_scene) -> tuple[Source, ...]:
     return tuple(Source(entry.type, entry.name, (), entry.at, entry.frame) for entry in settings.references)
 
 
-def line_strip(scene: bpy.types.Scene) -> bpy.types.Strip | None:
-    """The strip that is coloured: the pinned one, else the active one; for the strip of a take, the one that it was made from."""
+def chosen_strip(scene: bpy.types.Scene, named: str) -> bpy.types.Strip | None:
+    """The strip of that name, where none is named the active one; for the strip of a take, the one that it was made from."""
     editor = scene.sequence_editor
     if editor is None:
         return None
-    if pinned := scene.pegbar.strip:
-        return editor.strips_all.get(pinned)
+    if named:
+        return editor.strips_all.get(named)
     active = editor.active_strip
     take = takes.by_id(active.get("pegbar_take", "")) if active else None
     return editor.strips_all.get(take.source) if take else active
 
 
-def _wants_strip(main: Input, settings: PEGBAR_PG_scene) -> bool:
-    return main.kind != "sketch" and settings.line_art == "STRIP"
+def _worked_on(context: bpy.types.Context, spec: Pipeline, group: bpy.types.PropertyGroup) -> tuple[Source, Shot]:
+    """What the pipeline's first input is read from, and the stretch of the timeline that follows from it."""
+    scene, main = scene_of(context), spec.inputs[0]
+    settings: PEGBAR_PG_scene = scene.pegbar
+    step = int(getattr(settings, rhythm_property(spec)))
+    if main.is_picture:
+        shot = of_playhead(scene, settings.length or spec.length, step)
+        return _picture(scene, getattr(group, main.name), main, shot), shot
+    if main.is_drawing:
+        source = _drawing(context, settings)
+        shot_of = of_drawings if reads_keys(main, settings) else of_drawing
+        return source, shot_of(scene, source, settings.length, step)
+    if settings.line_art == "STRIP":
+        source = _strip(scene, settings.strip, "line art")
+        return source, of_strip(scene, source.name)
+    return _line_drawing(settings), of_scene(scene)
 
 
-def _strip(scene: bpy.types.Scene, settings: PEGBAR_PG_scene) -> Source:
-    strip = line_strip(scene)
+def rhythm_property(spec: Pipeline) -> str:
+    """The name of the setting that says how often there is a new frame: drawings have a rhythm of their own."""
+    return "rhythm" if spec.outputs[0].kind == "strokes" else "clip_rhythm"
+
+
+def reads_keys(main: Input, settings: PEGBAR_PG_scene) -> bool:
+    """Whether a drawing is read at its keys: where strokes are moved the artist says so, a sequence of sketches is nothing else."""
+    return main.several and (main.kind == "sketch" or settings.drawings == "KEYS")
+
+
+def _others(
+    scene: bpy.types.Scene, settings: PEGBAR_PG_scene, group: bpy.types.PropertyGroup, wanted: Input, shot: Shot
+) -> tuple[Source, ...]:
+    """The sources of an input beside the first."""
+    if not wanted.is_picture:
+        return references(settings)
+    entry = getattr(group, wanted.name)
+    return () if entry.type == "NONE" else (_picture(scene, entry, wanted, shot),)
+
+
+def _picture(scene: bpy.types.Scene, entry: Picture, wanted: Input, shot: Shot) -> Source:
+    """The source of one picture, which stands for the shot's first or last frame."""
+    at = shot.frames[-1] if wanted.at_end else shot.first
+    if entry.type == "STRIP":
+        found = _strip(scene, entry.strip, "picture")
+        first, end = strip_range(scene.sequence_editor.strips_all[found.name])
+        return replace(found, at=at, frame=min(max(at, first), end - 1))
+    if entry.type == "CAMERA":
+        if scene.camera is None:
+            raise PegbarError("The scene has no camera to render: add one, or choose another picture")
+        return Source("CAMERA", scene.camera.name, at=at)
+    chosen = {"FILE": entry.file, "IMAGE": entry.image and entry.image.name, "OBJECT": entry.drawing and entry.drawing.name}[entry.type]
+    if not chosen:
+        raise PegbarError(wanted.help)
+    if entry.type == "OBJECT":
+        _check_drawn(Source("OBJECT", chosen), (at,))
+        if scene.camera is None:
+            raise PegbarError(f"The drawing {chosen!r} can be a picture only before a camera: add one")
+    return Source(entry.type, chosen, at=at)
+
+
+def _strip(scene: bpy.types.Scene, named: str, holds: str) -> Source:
+    strip = chosen_strip(scene, named)
     if strip is None:
-        raise PegbarError(f"The strip {settings.strip!r} is gone: pin another" if settings.strip else "Select the strip with the line art")
+        raise PegbarError(f"The strip {named!r} is gone: choose another" if named else f"Select the strip with the {holds}")
     if strip.type in SILENT_STRIPS:
-        raise PegbarError(f"{strip.name!r} has no picture: select the strip with the line art")
+        raise PegbarError(f"{strip.name!r} has no picture: select the strip with the {holds}")
     return Source("STRIP", strip.name)
 
 
-def _drawing(context: bpy.types.Context, settings: PEGBAR_PG_scene, main: Input) -> Source:
-    found = context.active_object if main.kind == "sketch" else settings.drawing
+def _drawing(context: bpy.types.Context, settings: PEGBAR_PG_scene) -> Source:
+    found = context.active_object
     if found is None or found.type != "GREASEPENCIL":
-        raise PegbarError("Select a Grease Pencil drawing" if main.kind == "sketch" else "Choose the drawing to colour")
-    if settings.layers == "VISIBLE" or main.kind != "sketch":
+        raise PegbarError("Select a Grease Pencil drawing")
+    if settings.layers == "VISIBLE":
         return Source("OBJECT", found.name)
     if (layer := found.data.layers.active) is None:
         raise PegbarError(f"{found.name!r} has no active layer: choose one, or all visible layers")
     return Source("OBJECT", found.name, (layer.name,))
 
 
-def _shot(scene: bpy.types.Scene, settings: PEGBAR_PG_scene, source: Source, main: Input) -> Shot:
-    if source.type == "STRIP":
-        return of_strip(scene, source.name)
-    if main.kind == "sketch":
-        return of_drawing(scene, source, settings.length, int(settings.rhythm))
-    return of_scene(scene)
+def _line_drawing(settings: PEGBAR_PG_scene) -> Source:
+    if settings.drawing is None or settings.drawing.type != "GREASEPENCIL":
+        raise PegbarError("Choose the drawing to colour")
+    return Source("OBJECT", settings.drawing.name)
 
 
 def _frames(settings: PEGBAR_PG_scene, main: Input, shot: Shot, source: Source) -> tuple[int, ...]:
     """The frame numbers at which the main input is read."""
-    if main.kind != "sketch" or settings.drawings == "FRAMES":
-        return shot.frames
-    return (settings.drawings == "KEYS" and keys(source, shot.first, shot.last)) or (shot.first,)
+    if main.is_picture or (main.is_drawing and not main.several):
+        return (shot.first,)
+    if reads_keys(main, settings):
+        return keys(source, shot.first, shot.last) or (shot.first,)
+    return (shot.first,) if main.is_drawing and settings.drawings == "THIS" else shot.frames
 
 
-def _check_drawn(scene: bpy.types.Scene, source: Source, frames: tuple[int, ...]) -> None:
+def _target(scene: bpy.types.Scene, spec: Pipeline, params: Mapping[str, Value], source: Source) -> Target:
+    """Strokes go onto layers whatever the target says; it is for the pictures, where some are asked for."""
+    kinds = {output.kind for output in asked(spec, params)}
+    if not kinds & WRITE.keys():
+        raise PegbarError(f"{spec.label} is asked for nothing: choose what comes back")
+    kind = scene.pegbar.result if "clip" in kinds else "LAYER"
+    if kind == "CAMERA" and scene.camera is None:
+        raise PegbarError("The scene has no camera to put a background behind: add one, or choose another result")
+    return Target(kind, Path(source.name).stem if source.type == "FILE" else source.name)
+
+
+def _check_source(scene: bpy.types.Scene, spec: Pipeline, params: Mapping[str, Value], source: Source, frames: tuple[int, ...]) -> None:
+    """Raises PegbarError where the drawing that is worked on has nothing on it, or where strokes could not be put back on it."""
+    if source.type != "OBJECT" or spec.inputs[0].is_picture:
+        return
+    has_strokes = any(output.kind == "strokes" for output in asked(spec, params))
+    if has_strokes and dimensions(as_array(bpy.data.objects[source.name].matrix_world)) < 3:
+        raise PegbarError(f"{source.name!r} has a scale of 0: give it another, so that what is moved can be put back on it")
+    _check_drawn(source, frames)
+
+
+def _check_drawn(source: Source, frames: tuple[int, ...]) -> None:
     """Raises PegbarError where no layer has strokes: what the reader would find out too late."""
     layers = list(shown_layers(bpy.data.objects[source.name], source))
     if not layers and not source.layers and has_hidden_source(bpy.data.objects[source.name]):

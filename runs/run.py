@@ -35,7 +35,7 @@ from ..engine.protocol import (
 )
 from ..engine.spec import check
 from ..timeline import READ
-from . import engine, placing, redraw, takes
+from . import engine, placing, preview, redraw, takes
 from .request import Request
 
 log = logging.getLogger(__name__)
@@ -114,9 +114,9 @@ def active() -> list[Run]:
     return [run for run in _runs if run.is_active]
 
 
-def latest(name: str) -> Run | None:
-    """The last run of a pipeline since the file was opened."""
-    return next((run for run in reversed(_runs) if run.pipeline == name), None)
+def latest(*names: str) -> Run | None:
+    """The last run of any of these pipelines since the file was opened."""
+    return next((run for run in reversed(_runs) if run.pipeline in names), None)
 
 
 def of_folder(folder: JobFolder) -> Run | None:
@@ -302,6 +302,7 @@ def _follow(run: Run, old: list[Event], offset: int) -> Generator[bool, None, Do
                 return end
         if run.state.name == "queued":
             run.ahead = engine.ahead(run.folder)
+        preview.look(run.folder)
         health = engine.ask()
         run.is_lost = health.name in ("silent", "gone")
         run.text, run.report = health.text, health.log
@@ -347,6 +348,7 @@ def _end(run: Run, phase: Literal["done", "stopped", "failed"]) -> None:
     if not run.is_listed:
         bpy.context.window_manager.pegbar_test = run.text
     elif run.folder is not None:
+        preview.forget(run.folder)
         takes.update(run.folder)
     engine.sleep_when_idle()
     redraw.panels(everything=True)

@@ -14,6 +14,7 @@ from ..engine.catalog import PIPELINES
 from ..engine.client import unfinished
 from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, State, refused
 from ..engine.protocol import takes as takes_in
+from ..engine.spec import asked
 from ..preferences import takes_folder
 from ..timeline import Source, Target
 from . import engine, redraw
@@ -68,8 +69,8 @@ def number_of(folder: JobFolder) -> int:
 
 
 def main_frames(job: Job, state: State) -> tuple[FrameWritten, ...]:
-    """The frames of a job's first output."""
-    outputs = PIPELINES[job.pipeline].outputs if job.pipeline in PIPELINES else ()
+    """The frames of the first output that a job was asked for."""
+    outputs = asked(PIPELINES[job.pipeline], job.params) if job.pipeline in PIPELINES else ()
     return tuple(frame for frame in state.frames if outputs and frame.output == outputs[0].name)
 
 
@@ -98,9 +99,10 @@ def listed() -> list[Take]:
     return _takes
 
 
-def of_shot(scene: str, source: str) -> list[Take]:
-    """The takes of one drawing or strip, newest first."""
-    return [take for take in reversed(_takes) if take.job and take.job.shot.scene == scene and take.source == source]
+def of_shot(scene: str, source: str | None) -> list[Take]:
+    """The takes of one drawing or strip, of the whole scene where it is None, newest first."""
+    found = (take for take in reversed(_takes) if take.job and take.job.shot.scene == scene)
+    return [take for take in found if source in (None, take.source)]
 
 
 def by_id(job_id: str) -> Take | None:

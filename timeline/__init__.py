@@ -30,10 +30,10 @@ def write_clip(
 
 
 READ: dict[Kind, Reader] = {
-    "sketch": grease_pencil.read,
+    "sketch": references.read_one,
     "strokes": grease_pencil.read,
     "lineart": references.read_one,
-    "image": references.read_one,
+    "image": references.read_pictures,
     "clip": references.read_one,
     "reference": references.read,
 }

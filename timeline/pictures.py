@@ -42,7 +42,7 @@ def read_image(
         return (yield from read_file(scene, [Source("FILE", str(path))], frames, folder, name))
     else:
         file = folder.input_file(name, 1, ".png")
-        write_input(folder.file(file), (yield from _png(_pixels(image))))
+        write_input(folder.file(file), (yield from _png(pixels_of(image))))
     return tuple(InputFile(frame, file) for frame in frames)
 
 
@@ -57,7 +57,7 @@ def read_file(
         yield 1.0
     else:
         file = folder.input_file(name, 1, ".png")
-        write_input(folder.file(file), (yield from _png(_loaded(path))))
+        write_input(folder.file(file), (yield from _png(loaded(path))))
     return tuple(InputFile(frame, file) for frame in frames)
 
 
@@ -101,8 +101,8 @@ def _is_whole_png(data: memoryview) -> bool:
     return False
 
 
-def _loaded(path: Path) -> NDArray[np.float32]:
-    """The pixels of a file of a kind that Blender alone reads."""
+def loaded(path: Path) -> NDArray[np.float32]:
+    """A file of any kind that Blender reads: (h, w, 4) sRGB with straight alpha, 0..1, top row first. Raises PegbarError."""
     try:
         image = bpy.data.images.load(str(path), check_existing=False)
     except RuntimeError as error:
@@ -110,12 +110,12 @@ def _loaded(path: Path) -> NDArray[np.float32]:
     try:
         if image.source == "MOVIE" or (not image.has_data and not len(image.pixels)):
             raise PegbarError(f"{path} is no picture: choose an image file, or put a movie into the sequencer and choose its strip")
-        return _pixels(image)
+        return pixels_of(image)
     finally:
         bpy.data.images.remove(image)
 
 
-def _pixels(image: bpy.types.Image) -> NDArray[np.float32]:
+def pixels_of(image: bpy.types.Image) -> NDArray[np.float32]:
     """(h, w, 4) sRGB with straight alpha, 0..1, top row first."""
     width, height = image.size
     if not width or not height:

@@ -16,16 +16,16 @@ from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, Shot, r
 
 @dataclass(frozen=True)
 class Source:
-    """Where an input comes from. `name`: of the object, strip or image; path of a file."""
+    """Where an input comes from. `name`: of the object, strip, image or camera; path of a file."""
 
-    type: Literal["OBJECT", "STRIP", "IMAGE", "FILE"]
+    type: Literal["OBJECT", "STRIP", "IMAGE", "FILE", "CAMERA"]
     name: str
     layers: tuple[str, ...] = ()
     """OBJECT: the layers that are read; empty for all visible ones."""
     at: int | None = None
-    """References: the frame number of the shot that it stands for."""
+    """References and pictures: the frame number of the shot that it stands for."""
     frame: int | None = None
-    """References: the frame at which a strip or drawing is read; None for the same as `at`."""
+    """References and pictures: the frame at which a strip, drawing or render is read; None for the same as `at`."""
 
 
 @dataclass(frozen=True)

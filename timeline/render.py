@@ -1,4 +1,4 @@
-"""Reads a strip by rendering the sequencer with every other strip muted: for what has no picture files of its own.
+"""Reads by rendering: a strip, in the sequencer with every other strip muted, for what has no picture files of its own; the camera's view.
 
 The scene is as the artist left it at every yield, after an error and when the generator is closed.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 
 from ..engine.protocol import InputFile, JobFolder, PegbarError, refused
+from .places import Source
 from .projection import render_size
 from .stepping import SLICE_S, frame_kept, go_to, scene_named
 
@@ -33,6 +34,22 @@ def read(
                 _render(scene, frame, folder, files[-1].file)
                 if time.perf_counter() > end:
                     break
+        yield len(files) / len(frames)
+    return tuple(files)
+
+
+def read_camera(
+    scene: bpy.types.Scene, sources: Sequence[Source], frames: Sequence[int], folder: JobFolder, name: str
+) -> Generator[float, None, tuple[InputFile, ...]]:
+    """Renders what the scene's camera sees at each frame, as the artist's own settings say but for the view transform."""
+    scene_name, files = scene.name, []
+    for frame in frames:
+        scene = scene_named(scene_name)
+        if scene.camera is None:
+            raise PegbarError(f"The scene {scene_name!r} has no camera to render: add one, or choose another picture")
+        files.append(InputFile(frame, folder.input_file(name, len(files) + 1, ".png")))
+        with frame_kept(scene), changed(_picture(scene, render_size(scene), use_sequencer=False)):
+            _render(scene, frame, folder, files[-1].file)
         yield len(files) / len(frames)
     return tuple(files)
 
@@ -94,15 +111,19 @@ def _alone(scene: bpy.types.Scene, strip: bpy.types.Strip) -> Iterator[Setting]:
 
 
 def _output(scene: bpy.types.Scene, strip: bpy.types.Strip) -> Iterator[Setting]:
-    render, image = scene.render, scene.render.image_settings
     size = picture_size(strip) if is_centred(scene, strip) else None
     if size:
         yield strip.transform, "scale_x", 1.0
         yield strip.transform, "scale_y", 1.0
-    width, height = size or render_size(scene)
+    yield from _picture(scene, size or render_size(scene), use_sequencer=True)
+
+
+def _picture(scene: bpy.types.Scene, size: tuple[int, int], use_sequencer: bool) -> Iterator[Setting]:
+    """A PNG with alpha, in colours that no view transform has changed."""
+    render, image = scene.render, scene.render.image_settings
     for name, value in (
-        ("resolution_x", width), ("resolution_y", height), ("resolution_percentage", 100), ("filepath", render.filepath),
-        ("use_sequencer", True), ("use_border", False), ("use_stamp", False), ("use_multiview", False), ("dither_intensity", 0.0),
+        ("resolution_x", size[0]), ("resolution_y", size[1]), ("resolution_percentage", 100), ("filepath", render.filepath),
+        ("use_sequencer", use_sequencer), ("use_border", False), ("use_stamp", False), ("use_multiview", False), ("dither_intensity", 0.0),
         ("use_file_extension", True),
     ):  # fmt: skip
         yield render, name, value

@@ -34,8 +34,19 @@ def of_drawing(scene: bpy.types.Scene, source: Source, length: int = 0, step: in
     """From the current frame on, `length` frames; with 0 until the next key of what is read, or LENGTH frames where there is none."""
     first = scene.frame_current
     following = [key for key in keys(source, first, FAR) if key > first]
-    length = length or (following[0] - first if following else LENGTH)
-    return _shot(scene, first, first + length - 1, step)
+    return of_playhead(scene, length or (following[0] - first if following else LENGTH), step)
+
+
+def of_drawings(scene: bpy.types.Scene, source: Source, length: int = 0, step: int = 1) -> Shot:
+    """From the current frame on, `length` frames; with 0 to the last key of what is read, or LENGTH frames where it lies behind."""
+    first = scene.frame_current
+    last = max(keys(source, first, FAR), default=first)
+    return of_playhead(scene, length or (last - first + 1 if last > first else LENGTH), step)
+
+
+def of_playhead(scene: bpy.types.Scene, length: int, step: int = 1) -> Shot:
+    """`length` frames from the current one on."""
+    return _shot(scene, scene.frame_current, scene.frame_current + length - 1, step)
 
 
 def _shot(scene: bpy.types.Scene, first: int, last: int, step: int = 1) -> Shot:

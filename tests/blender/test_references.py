@@ -121,7 +121,7 @@ def test_an_image_whose_file_is_gone_names_it(scene, take, picture, tmp_path):
 
 def test_a_drawing_is_a_reference_only_before_a_camera(scene, take, draw):
     draw([[(0, 0, 0), (1, 0, 0)]])
-    with pytest.raises(PegbarError, match="'Hero' can be a reference only before a camera"):
+    with pytest.raises(PegbarError, match="'Hero' can be a picture only before a camera"):
         finish(READ["reference"](scene, [Source("OBJECT", "Hero")], [1], take, "reference"))
 
 

@@ -52,7 +52,7 @@ def test_it_registers_again_and_again(registered):
 
 
 @pytest.mark.parametrize("name", ["liven", "flat"])
-def test_every_pipeline_of_an_editor_has_its_panels(name):
+def test_every_job_of_an_editor_has_its_panels(name):
     assert hasattr(bpy.types, f"PEGBAR_PT_{name}") and hasattr(bpy.types, f"PEGBAR_PT_{name}_takes")
 
 

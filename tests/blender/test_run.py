@@ -297,7 +297,7 @@ def test_a_takes_folder_that_cannot_be_written_is_a_sentence(scene, tmp_path):
         ("flat", lambda scene: None, "Select the strip with the line art"),
         ("flat", lambda scene: scene.sequence_editor_create(), "Select the strip with the line art"),
         ("flat", lambda scene: setattr(scene.pegbar, "line_art", "OBJECT"), "Choose the drawing to colour"),
-        ("flat", lambda scene: setattr(scene.pegbar, "strip", "gone"), "is gone: pin another|Select the strip"),
+        ("flat", lambda scene: setattr(scene.pegbar, "strip", "gone"), "is gone: choose another|Select the strip"),
     ],
 )
 def test_what_is_missing_is_said_before_anything_runs(scene, pipeline, prepare, sentence):

@@ -1,0 +1,54 @@
+"""Pictures of what is being made, as icons for the panels: read by the run's timer when their file has changed, never in a draw."""
+
+import contextlib
+
+import numpy as np
+from bpy.types import ImagePreview
+from bpy.utils import previews
+from numpy.typing import NDArray
+
+from ..engine.protocol import JobFolder, PegbarError
+from ..timeline.pictures import loaded
+
+_pictures: previews.ImagePreviewCollection | None = None
+_changed: dict[str, int] = {}
+"""When the file of each picture was written, by the take's folder."""
+
+
+def look(folder: JobFolder) -> None:
+    """Reads a take's picture where there is a newer one; where it cannot be read, the one before stays."""
+    name = str(folder.path)
+    with contextlib.suppress(OSError, PegbarError):
+        changed = folder.preview_file.stat().st_mtime_ns
+        if _changed.get(name) != changed:
+            # not by previews.load: it goes through the desktop's thumbnails, which are a second behind
+            _show(name, loaded(folder.preview_file)[::-1])
+            _changed[name] = changed
+
+
+def of(folder: JobFolder) -> ImagePreview | None:
+    """A take's picture as last read."""
+    return _pictures.get(str(folder.path)) if _pictures else None
+
+
+def forget(folder: JobFolder) -> None:
+    """Frees a take's picture."""
+    if _changed.pop(str(folder.path), None) is not None:
+        del _pictures[str(folder.path)]
+
+
+def _show(name: str, pixels: NDArray[np.float32]) -> None:
+    """Puts pixels (h, w, 4), bottom row first, into the picture of that name."""
+    global _pictures
+    _pictures = _pictures or previews.new()
+    picture = _pictures.get(name) or _pictures.new(name)
+    picture.image_size = pixels.shape[1::-1]
+    picture.image_pixels_float.foreach_set(pixels.ravel())
+
+
+def unregister() -> None:
+    global _pictures
+    if _pictures is not None:
+        previews.remove(_pictures)
+    _pictures = None
+    _changed.clear()
