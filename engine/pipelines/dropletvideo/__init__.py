@@ -10,7 +10,7 @@ SPEC = Pipeline(
     help="Makes a shot that starts on an image and does what a sentence says, calm or lively as you like",
     inputs=(
         Input("image", "image", "Image", "Choose the picture that the shot starts on"),
-        Input("end_image", "image", "End Image", "A picture that the shot ends on", required=False),
+        Input("end_image", "image", "End Image", "A picture that the shot ends on", required=False, at_end=True),
     ),
     outputs=(Output("clip", "clip", "Shot"),),
     params=(
@@ -118,8 +118,8 @@ SPEC = Pipeline(
             "The precision that the motion model's weights are kept in; smaller ones change the picture a little",
             choices=(
                 ("full", "Full", "As published: 11.1 GB"),
-                ("fp8", "8-Bit Float", "5.7 GB"),
-                ("int8", "8-Bit Integer", "5.7 GB; needs the package torchao"),
+                ("fp8", "8-Bit Float", "6.4 GB"),
+                ("int8", "8-Bit Integer", "5.6 GB; needs the package torchao"),
             ),
             advanced=True,
         ),

@@ -5,7 +5,7 @@ from ...spec import Input, Output, Param, Pipeline, Weights
 SPEC = Pipeline(
     name="lvcd",
     label="LVCD",
-    verb="Paint Strip",
+    verb="Colorize Strip",
     help="Paints line art after coloured reference frames, shading and textures included, by a video diffusion model",
     inputs=(
         Input("lineart", "lineart", "Line Art", "Choose the strip or the drawing to paint", several=True),
