@@ -3,15 +3,43 @@
 Knows arrays of ink alone: no file, no pipeline, no Blender.
 """
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
-from ..strokes import Strokes
+from ..strokes import BEZIER, Strokes
+from .centrelines import CentreLines, centre_lines
+from .fitting import fitted
+from .identity import Found, Way, follow, paired, resampled_as
+from .joining import Path, joined
+from .leftovers import Explained, unexplained
+from .raster import MIN_WIDTH
+from .refitting import Shape, divided, refitted, sampled
+from .single import Stroke, apart, together
 
-TOLERANCE = 1.0
+Array = NDArray[np.float64]
+
+TOLERANCE = 0.4
 """Pixels of the ink by which a fitted curve may leave the traced centre line."""
 HOLD = 0.5
 """Pixels of the ink; a stroke of which nothing moved farther than this since the last drawing stays as it was, to the bit."""
+
+_LOOSER = 2.5
+"""Tolerances by which a known stroke may leave its line before it gets more control points than it had."""
+_SPACING, _PLACES = 2.0, 250
+"""Pixels between the places of a stroke that are looked for, and how many they are at most."""
+_DOT = 1.2
+"""Widths up to which a stroke is a dot."""
+_SAME_WIDTH = 0.12
+"""Share of its width by which a stroke that is held may differ."""
+_POINT = 0.5
+"""Widths up to which a new stroke is a single point."""
+_DIVIDED = 5
+"""How often a known stroke's control points may be doubled at most."""
+_FULL = 0.85
+"""Ink from which on a new stroke is opaque."""
 
 
 class Tracer:
@@ -31,10 +59,10 @@ class Tracer:
 
         `previous` is the last result of a run that was cut off: what follows is the same as if it had not been.
         """
-        self.source = source
-        self.size = size if source is None else source.size
+        self.source = together([], _blank(size)) if source is None else source
+        self.size = self.source.size
         self.tolerance = tolerance
-        self.previous = previous
+        self.previous = self.source if previous is None else previous
 
     def trace(self, ink: NDArray[np.float32]) -> Strokes:
         """The strokes of the next frame, from its ink (h, w) 0..1, of any size: 0 paper, 1 full ink.
@@ -42,10 +70,238 @@ class Tracer:
         The result's `size`, `layers`, `matrices`, `materials` and `drawing` are the source's. Where no stroke moved farther than HOLD, came
         or went, it is the very object returned before (for the first frame: the source), so that the caller can hold it.
         """
-        raise NotImplementedError
+        scale = np.array(ink.shape[::-1]) / self.size
+        lines = centre_lines(ink)
+        known = _known(self.source, self.previous, scale)
+        strokes = _followed(known, lines, (ink.shape[1], ink.shape[0]), scale, self.tolerance)
+        before = [each.stroke for each in known if not each.missing]
+        if len(strokes) != len(before) or any(a is not b for a, b in zip(strokes, before, strict=True)):
+            self.previous = together(strokes, self.source)
+        return self.previous
 
 
 def trace(ink: NDArray[np.float32], tolerance: float = TOLERANCE) -> Strokes:
     """The strokes of one image (h, w) of ink 0..1, in its own pixels; all of them new."""
     height, width = ink.shape
     return Tracer(None, (width, height), tolerance).trace(ink)
+
+
+def _blank(size: tuple[int, int]) -> Strokes:
+    """What a drawing has that is made from nothing."""
+    none, of_single, indices = np.zeros(0), np.zeros(0, np.float32), np.zeros(0, np.int32)
+    return Strokes(
+        size=size,
+        points=none.reshape(0, 2),
+        depth=none,
+        handles=none.reshape(0, 2, 2),
+        widths=of_single,
+        opacity=of_single,
+        offsets=np.zeros(1, np.int32),
+        curve_type=np.zeros(0, np.uint8),
+        cyclic=np.zeros(0, np.bool_),
+        line_colour=of_single.reshape(0, 4),
+        fill_colour=of_single.reshape(0, 4),
+        layer=indices,
+        material=indices,
+        source=indices,
+        layers=("Lines",),
+        matrices=np.eye(4)[None],
+    )
+
+
+# --- what is known of a frame before it is seen
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A stroke that a frame may show: as the last frame showed it, or, where that did not, as the source has it, moved along."""
+
+    stroke: Stroke
+    style: Stroke
+    """The stroke of the source, or itself where it is new."""
+    missing: bool
+    u: Array
+    """(m,) its places"""
+    way: Way
+    """The same in pixels of the ink."""
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it can be seen in ink."""
+        return bool(self.stroke.line_colour[3] > 0 and self.style.shape.widths.max(initial=0) > 0)
+
+
+def _known(source: Strokes, previous: Strokes, scale: Array) -> list[_Known]:
+    """The last frame's strokes and, where they would be, those of the source that it did not show; in order."""
+    was, now = apart(source), apart(previous)
+    if previous is source:
+        return [_as_known(stroke, stroke, False, scale) for stroke in now]
+    style = {stroke.key: stroke for stroke in was if stroke.source >= 0}
+    shown = {stroke.key for stroke in now}
+    pairs = [(style[stroke.key], stroke) for stroke in now if stroke.key in style]
+    order: list[tuple[Stroke, Stroke, bool]] = [(stroke, style.get(stroke.key, stroke), False) for stroke in now]
+    lost = [stroke for stroke in was if stroke.key not in shown]
+    for stroke, moved in zip(lost, _carried(lost, pairs), strict=True):
+        order.insert(_place(order, stroke), (moved, stroke, True))
+    return [_as_known(*each, scale) for each in order]
+
+
+def _place(order: list[tuple[Stroke, Stroke, bool]], stroke: Stroke) -> int:
+    """Where a stroke of the source goes among others: before the first that the source has after it."""
+    for i, (other, _, _) in enumerate(order):
+        if other.source >= 0 and (other.layer, other.source) > (stroke.layer, stroke.source):
+            return i
+    return len(order)
+
+
+def _as_known(stroke: Stroke, style: Stroke, missing: bool, scale: Array) -> _Known:
+    shape = stroke.shape.scaled(scale)
+    width = max(float(shape.widths.mean()), MIN_WIDTH) if len(shape.widths) else MIN_WIDTH
+    u = sampled(shape, _SPACING, _PLACES)
+    points = shape.at(u) if len(shape.points) else np.zeros((1, 2))
+    if np.linalg.norm(np.diff(points, axis=0), axis=1).sum() < _DOT * width:
+        u = np.array([shape.spans / 2])
+        points = shape.at(u) if len(shape.points) else points
+    return _Known(stroke, style, missing, u, Way(points, shape.cyclic, width, missing))
+
+
+def _carried(strokes: list[Stroke], pairs: list[tuple[Stroke, Stroke]]) -> list[Stroke]:
+    """Strokes moved as those near them were: `pairs` are strokes before and after."""
+    same = [(a, b) for a, b in pairs if len(a.shape.points) == len(b.shape.points) and len(a.shape.points)]
+    if not same:
+        return strokes
+    before = np.concatenate([a.shape.points for a, _ in same])
+    moves = np.concatenate([b.shape.points for _, b in same]) - before
+    tree, count = cKDTree(before), min(8, len(before))
+
+    def move(points: Array) -> Array:
+        gap, near = tree.query(points, k=np.arange(1, count + 1))
+        weight = 1 / (gap + 1)
+        return points + (moves[near] * weight[..., None]).sum(axis=-2) / weight.sum(axis=-1, keepdims=True)
+
+    return [replace(s, shape=replace(s.shape, points=move(s.shape.points), handles=move(s.shape.handles))) for s in strokes]
+
+
+# --- what a frame shows
+
+
+def _followed(known: list[_Known], lines: CentreLines, size: tuple[int, int], scale: Array, tolerance: float) -> list[Stroke]:
+    """The strokes of a frame, in order."""
+    drawn = [each for each in known if each.drawn]
+    found = follow([each.way for each in drawn], lines, size)
+    left = unexplained(joined(lines), found, [each.way for each in drawn])
+    found, left = _reassigned(drawn, found, left, float(np.hypot(*size)))
+    kept = {id(each): _moved(each, at, scale, tolerance) for each, at in zip(drawn, found, strict=True) if at.seen}
+    pairs = [(each.stroke, kept[id(each)]) for each in drawn if id(each) in kept]
+    unseen = [each for each in known if not each.drawn]
+    kept |= {id(each): stroke for each, stroke in zip(unseen, _carried([each.stroke for each in unseen], pairs), strict=True)}
+    strokes = [kept[id(each)] for each in known if id(each) in kept]
+    return _with_new(strokes, [each.stroke for each in known], left, scale, tolerance)
+
+
+def _reassigned(known: list[_Known], found: list[Found], left: list[Path], diagonal: float) -> tuple[list[Found], list[Path]]:
+    """Gives strokes that were not found the paths that no stroke explains, where they are alike."""
+    lost = [i for i, at in enumerate(found) if not at.seen]
+    ways = [replace(known[i].way, points=found[i].points) for i in lost]
+    pairs = paired(ways, [path.points for path in left], diagonal)
+    covering = Explained(found, [each.way for each in known])
+    found = list(found)
+    for k, (i, way) in enumerate(zip(lost, ways, strict=True)):
+        if k in pairs:
+            path = left[pairs[k]]
+            points = resampled_as(way, path.points) if len(way.points) > 1 else path.points.mean(axis=0, keepdims=True)
+            near = cKDTree(path.points).query(points)[1]
+            found[i] = Found(True, points, path.widths[near], np.ones(len(points), bool))
+        elif len(way.points) == 1 and not way.missing and covering.near(way.points)[0][0]:
+            found[i] = replace(found[i], seen=True)  # a dot under another stroke
+    return found, [path for j, path in enumerate(left) if j not in pairs.values()]
+
+
+def _moved(known: _Known, at: Found, scale: Array, tolerance: float) -> Stroke:
+    """A stroke where the frame shows it; itself where it is held."""
+    shape, u = known.stroke.shape.scaled(scale), known.u
+    ratio = _ratio(known, at, float(np.sqrt(scale.prod())))
+    widths = _widths(known, ratio, len(shape.points))
+    gap = np.linalg.norm(at.points - known.way.points, axis=1)
+    wider = np.abs(widths / known.stroke.shape.widths.clip(1e-9) - 1).max(initial=0)
+    if not known.missing and np.percentile(gap, 95) <= HOLD and wider <= max(_SAME_WIDTH, HOLD / known.way.width):
+        return known.stroke
+    weights = np.where(at.on, 1.0, 0.15)
+    counted = at.on if at.on.any() else np.ones(len(u), bool)
+    for _ in range(_DIVIDED):
+        shape = refitted(shape, u, at.points, weights)
+        off = np.linalg.norm(shape.at(u) - at.points, axis=1)[counted]
+        if not shape.spans or np.percentile(off, 95) <= _LOOSER * tolerance:
+            break
+        shape, u = divided(shape), 2 * u
+    moved = shape.scaled(1 / scale)
+    return known.stroke.reshaped(replace(moved, widths=_widths(known, ratio, len(shape.points))))
+
+
+def _ratio(known: _Known, at: Found, scale: float) -> Array:
+    """Coefficients of the logarithm of the ratio of the ink's widths to the style's: even along the stroke, or changing smoothly."""
+    spans = max(known.stroke.shape.spans, 1)
+    t = known.u / spans
+    style = np.maximum(_along(known.style.shape, t) * scale, MIN_WIDTH)
+    good = at.on & np.isfinite(at.widths)
+    if not good.any():
+        return np.zeros(3)
+    ratio = np.log(np.maximum(at.widths[good], MIN_WIDTH) / style[good])
+    middle = float(np.median(ratio))
+    basis = np.stack([np.ones(good.sum()), t[good] - 0.5, (t[good] - 0.5) ** 2], axis=1)
+    left = basis.T @ basis + np.diag([0.0, 2.0, 4.0])
+    found = np.linalg.solve(left, basis.T @ (ratio - middle).clip(-0.5, 0.5)) if good.sum() > 8 else np.zeros(3)
+    found[0] += middle
+    fits = np.abs(basis @ found).max() < _SAME_WIDTH
+    return np.zeros(3) if fits else found
+
+
+def _widths(known: _Known, ratio: Array, count: int) -> Array:
+    """(count,) the style's widths times the ratio, in pixels of the sketch."""
+    shape = known.style.shape
+    t = np.linspace(0, 1, count, endpoint=not shape.cyclic) if count > 1 else np.full(count, 0.5)
+    style = shape.widths if count == len(shape.widths) else _along(shape, t)
+    if not ratio.any():
+        return style
+    return style * np.exp(np.clip(ratio[0] + ratio[1] * (t - 0.5) + ratio[2] * (t - 0.5) ** 2, -1.5, 1.5))
+
+
+def _along(shape: Shape, t: Array) -> Array:
+    return shape.width_at(t * shape.spans) if shape.spans else np.repeat(shape.widths[:1], len(t))
+
+
+def _with_new(strokes: list[Stroke], before: list[Stroke], left: list[Path], scale: Array, tolerance: float) -> list[Stroke]:
+    """The strokes with a new one for each path, right above the stroke nearest to it, whose layer, material and colours it takes."""
+    near = strokes or before
+    places = [stroke.shape.points for stroke in near]
+    owner = np.repeat(np.arange(len(near)), [len(at) for at in places])
+    tree = cKDTree(np.concatenate(places)) if len(owner) else None
+    above: dict[int, list[Stroke]] = {}
+    for path in left:
+        stroke = _new(path, scale, tolerance)
+        if tree is not None:
+            nearest = tree.query(stroke.shape.points)[1]
+            like = near[int(np.bincount(owner[nearest]).argmax())]
+            depth = np.concatenate([each.depth for each in near])[nearest]
+            line = like.line_colour if like.line_colour[3] > 0 else stroke.line_colour
+            stroke = replace(stroke, depth=depth, layer=like.layer, material=like.material, line_colour=line)
+            above.setdefault(near.index(like) if strokes else -1, []).append(stroke)
+        else:
+            above.setdefault(-1, []).append(stroke)
+    made = list(above.get(-1, []))
+    for i, stroke in enumerate(strokes):
+        made += [stroke, *above.get(i, [])]
+    return made
+
+
+def _new(path: Path, scale: Array, tolerance: float) -> Stroke:
+    width = float(np.median(path.widths))
+    points, widths = path.points, path.widths
+    if len(points) < 2 or np.linalg.norm(np.diff(points, axis=0), axis=1).sum() < _POINT * width:
+        points, widths = points.mean(axis=0, keepdims=True), np.array([width])
+    curve = fitted(points, widths, path.closed and len(points) > 2, tolerance)
+    n = len(curve.points)
+    shape = Shape(curve.points, curve.handles, curve.widths, BEZIER, curve.closed).scaled(1 / scale)
+    opacity = np.full(n, 1.0 if path.level > _FULL else path.level, np.float32)
+    black, none = np.array([0, 0, 0, 1], np.float32), np.zeros(4, np.float32)
+    return Stroke(shape, np.zeros(n), opacity, black, none, 0, -1, -1)

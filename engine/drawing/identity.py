@@ -1,0 +1,361 @@
+"""Where known strokes are in a new frame's centre lines: the drawing is bent onto the ink as a whole, then each stroke finds its way.
+
+The way is the one of least cost along the lines (a hidden Markov model, as positions are matched to roads: Newson and Krumm, 2009), with the
+stroke's own shape as what is likely: at a crossing it goes on as it did, whatever else meets there. Knows no picture.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
+
+from .centrelines import SPACING, CentreLines
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+_CELLS = 48
+"""Cells along the longer side of the picture in which the drawing's move is told."""
+_SCALES = (0.2, 0.1, 0.05, 0.025)
+"""Parts of the picture's diagonal over which it moves as one, coarse to fine."""
+_ROUNDS = 4
+"""How often it is moved at each of them."""
+_CHOICES = 12
+"""How many places of lines a place of a stroke may go to."""
+_WIDE, _NEAR = 0.03, 0.012
+"""Parts of the diagonal within which a stroke is looked for: at first, and then."""
+_TURNED = 3.0
+"""What it costs to go to a line that runs across the stroke."""
+_STRETCHED = 0.6
+"""Pixels of stretch a pixel of a stroke's length that cost 1."""
+_LOST, _LEAVE = 4.0, 3.0
+"""What it costs to be on no line for a place, and to leave or to come back."""
+_TAKEN = 2.0
+"""What it costs to go to a place of a line that another stroke fits better."""
+_FOUND, _FOUND_AGAIN = 0.55, 0.8
+"""Share of a stroke that must be on lines; the same for one that the last frame did not show."""
+_LONGER = 0.3
+"""Share of a stroke's length by which it may become longer or shorter from one frame to the next."""
+_SPACED = 1.5
+"""Pixels between two places of the lines that a stroke may go to."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """The places (m, 2) of one known stroke, about evenly spaced; one place for a dot."""
+
+    points: Array
+    closed: bool
+    width: float
+    missing: bool = False
+    """Whether the last frame did not show it."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a known stroke is."""
+
+    seen: bool
+    """Whether there are lines for it; else `points` are where they would be."""
+    points: Array
+    """(m, 2)"""
+    widths: Array
+    """(m,) of the line there; nan where it cannot be told"""
+    on: NDArray[np.bool_]
+    """(m,) whether the place was measured across its line"""
+
+
+def follow(ways: list[Way], lines: CentreLines, size: tuple[int, int]) -> list[Found]:
+    """Finds each of some strokes in a frame's lines."""
+    if not ways or not len(lines.points):
+        return [_lost(way.points) for way in ways]
+    diagonal = float(np.hypot(*size))
+    places = np.concatenate([way.points for way in ways])
+    stroke = np.repeat(np.arange(len(ways)), [len(way.points) for way in ways])
+    dot = np.array([len(way.points) == 1 for way in ways])
+    moved = _bent(places, _headings(places, ways), ~dot[stroke], lines, size)
+    network = _Network(lines, max(1, round(_SPACED / SPACING)))
+    state, owner = places + moved, np.full(len(network.points), -1)
+    for reach in (_WIDE, _NEAR, _NEAR):
+        choice = _chosen(network, ways, stroke, state, max(reach * diagonal, 5.0), owner)
+        owner = _owners(network, stroke, state, choice)
+        state = _settled(network, ways, state, choice)
+    start = np.cumsum([0, *(len(way.points) for way in ways)])
+    rows = [slice(i, j) for i, j in pairwise(start.tolist())]
+    return [
+        _lost(state[at]) if len(way.points) == 1 else _on_lines(network, way, state[at], choice[at])
+        for way, at in zip(ways, rows, strict=True)
+    ]
+
+
+class _Network:
+    """The points of lines among which ways are looked for."""
+
+    def __init__(self, lines: CentreLines, every: int) -> None:
+        index, line = np.arange(len(lines.points)), lines.line
+        first, last = lines.offsets[:-1][line], lines.offsets[1:][line] - 1
+        self.lines = lines
+        self.rows = np.flatnonzero(((index - first) % every == 0) | (index == last))
+        self.points = lines.points[self.rows]
+        self.doubled = doubled(lines.tangents[self.rows])
+        self.sure = lines.sure[self.rows]
+        self.tree = cKDTree(self.points)
+
+
+def doubled(way: Array) -> Array:
+    """Directions (k, 2) as those of twice the angle: a line has the same one both ways."""
+    return np.stack([way[:, 0] ** 2 - way[:, 1] ** 2, 2 * way[:, 0] * way[:, 1]], axis=1)
+
+
+def _headings(places: Array, ways: list[Way]) -> Array:
+    """(k, 2) the unit direction of each stroke at each of its places."""
+    found = []
+    start = 0
+    for way in ways:
+        points = places[start : start + len(way.points)]
+        start += len(points)
+        if len(points) < 2:
+            found.append(np.array([[1.0, 0.0]] * len(points)))
+            continue
+        step = np.gradient(points, axis=0)
+        if way.closed and len(points) > 3:
+            step[[0, -1]] = points[1] - points[-2]
+        found.append(step / np.linalg.norm(step, axis=1, keepdims=True).clip(1e-9))
+    return np.concatenate(found)
+
+
+def _bent(places: Array, headings: Array, used: NDArray[np.bool_], lines: CentreLines, size: tuple[int, int]) -> Array:
+    """(k, 2) how far each place moves where the drawing as a whole is bent onto the lines.
+
+    Each place is drawn to the nearest line of its direction, across it only, as are lines to places; what is near each other moves alike.
+    """
+    diagonal, cell = float(np.hypot(*size)), max(size) / _CELLS
+    rows = np.arange(0, len(lines.points), 3)
+    ink, normal = lines.points[rows], np.stack([-lines.tangents[rows, 1], lines.tangents[rows, 0]], axis=1)
+    ink_way = doubled(lines.tangents[rows])
+    moved = np.zeros_like(places)
+    own = np.flatnonzero(used)
+    if not len(own):
+        own = np.arange(len(places))
+    for scale in _SCALES:
+        reach = 0.4 * scale * diagonal + 2
+        turn = 0.5 * reach
+        tree = cKDTree(np.concatenate([ink, turn * ink_way], axis=1))
+        for _ in range(_ROUNDS):
+            now = places + moved
+            here = np.concatenate([now[own], turn * doubled(headings[own])], axis=1)
+            _, to = tree.query(here)
+            _, back = cKDTree(here).query(np.concatenate([ink, turn * ink_way], axis=1))
+            at, target = np.concatenate([own, own[back]]), np.concatenate([to, np.arange(len(ink))])
+            off = ((ink[target] - now[at]) * normal[target]).sum(axis=1)
+            gap = ((ink[target] - now[at]) ** 2).sum(axis=1)
+            weight = 1 / (1 + gap / reach**2) ** 2
+            moved += _field(now[at], normal[target], off, weight, now, size, cell, scale * diagonal / 2)
+    return moved
+
+
+def _field(at: Array, normal: Array, off: Array, weight: Array, to: Array, size: tuple[int, int], cell: float, sigma: float) -> Array:
+    """(k, 2) the smooth move at `to` that does best for moves by `off` along `normal` asked for at `at`."""
+    grid = (int(size[1] / cell) + 9, int(size[0] / cell) + 9)
+    x, y = ((at[:, axis] / cell + 4).clip(0, grid[1 - axis] - 1).astype(np.intp) for axis in (0, 1))
+    flat = y * grid[1] + x
+    n0, n1 = normal.T
+    sums = [
+        ndimage.gaussian_filter(np.bincount(flat, weight * value, grid[0] * grid[1]).reshape(grid), max(sigma / cell, 0.7), mode="constant")
+        for value in (n0 * n0, n0 * n1, n1 * n1, n0 * off, n1 * off)
+    ]
+    a, b, c, p, q = sums
+    held = 0.05 * (a + c) + 1e-9
+    a, c = a + held, c + held
+    det = a * c - b * b
+    where = np.stack([to[:, 1] / cell + 3.5, to[:, 0] / cell + 3.5])
+    return np.stack(
+        [ndimage.map_coordinates(part, where, order=1, mode="nearest") for part in ((c * p - b * q) / det, (a * q - b * p) / det)], axis=1
+    )
+
+
+def _chosen(network: _Network, ways: list[Way], stroke: Indices, state: Array, reach: float, owner: Indices) -> Indices:
+    """(k,) the point of the network that each place goes to, -1 for none: the cheapest way of each stroke."""
+    heading = doubled(_headings(state, ways))
+    gap, near = network.tree.query(state, k=np.arange(1, _CHOICES + 1), distance_upper_bound=reach)
+    none = near == len(network.points)
+    near = np.where(none, 0, near)
+    across = (1 - (network.doubled[near] * heading[:, None]).sum(axis=2)) / 2
+    cost = (gap.clip(0, reach) / (0.4 * reach)) ** 2 + _TURNED * across * np.where(network.sure[near], 1, 0.3)
+    cost += _TAKEN * ((owner[near] >= 0) & (owner[near] != stroke[:, None]))
+    cost = np.concatenate([np.where(none, np.inf, cost), np.full((len(state), 1), _LOST)], axis=1)
+    pick = _cheapest(cost, network.points[near] - state[:, None], _steps(state, ways), [len(way.points) for way in ways])
+    return np.where(pick < _CHOICES, near[np.arange(len(state)), np.minimum(pick, _CHOICES - 1)], -1)
+
+
+def _steps(state: Array, ways: list[Way]) -> Array:
+    """(k,) pixels from the place before; places do not count as nearer than they are to points of the network."""
+    return np.linalg.norm(np.diff(state, axis=0, prepend=state[:1]), axis=1).clip(_SPACED, 8)
+
+
+def _cheapest(cost: Array, away: Array, step: Array, count: list[int]) -> Indices:
+    """(k,) the choice of each place with which its stroke costs the least (Viterbi), all strokes at once.
+
+    `cost` (k, c + 1) of the choices, the last one being none, `away` (k, c, 2) how far off they are: a change of it is a stretch.
+    """
+    first = np.cumsum([0, *count])[:-1]
+    order = np.argsort(-np.array(count), kind="stable")
+    first, left = first[order], np.array(count)[order]
+    best = cost[first]
+    back = np.zeros(cost.shape, np.intp)
+    none = cost.shape[1] - 1
+    for i in range(1, int(left.max())):
+        live = int((left > i).sum())
+        now = first[:live] + i
+        change = away[now][:, None] - away[now - 1][:, :, None]
+        over = np.full((live, none + 1, none + 1), _LEAVE)
+        over[:, :none, :none] = (change**2).sum(axis=3) / (_STRETCHED * step[now])[:, None, None] ** 2
+        over[:, none, none] = 0
+        total = best[:live, :, None] + over
+        back[now] = total.argmin(axis=1)
+        best[:live] = np.take_along_axis(total, back[now][:, None], axis=1)[:, 0] + cost[now]
+    pick = np.zeros(len(cost), np.intp)
+    for start, length, end in zip(first.tolist(), left.tolist(), best.argmin(axis=1).tolist(), strict=True):
+        for row in range(start + length - 1, start - 1, -1):
+            pick[row] = end
+            end = back[row, end]
+    return pick
+
+
+def _owners(network: _Network, stroke: Indices, state: Array, choice: Indices) -> Indices:
+    """Of each point of the network the stroke that fits it best among those that go there, -1 for none."""
+    on = np.flatnonzero(choice >= 0)
+    gap = (
+        ndimage.gaussian_filter1d(np.linalg.norm(network.points[choice[on]] - state[on], axis=1), 3.0, mode="nearest")
+        if len(on)
+        else np.zeros(0)
+    )
+    owner = np.full(len(network.points), -1)
+    at = (choice[on, None] + (-1, 0, 1)).clip(0, len(owner) - 1)
+    for k in np.argsort(-gap, kind="stable"):
+        owner[at[k]] = stroke[on[k]]
+    return owner
+
+
+def _settled(network: _Network, ways: list[Way], state: Array, choice: Indices) -> Array:
+    """The places after their move to what they chose, smooth along each stroke."""
+    settled, start = state.copy(), 0
+    for way in ways:
+        rows = np.arange(start, start + len(way.points))
+        start += len(rows)
+        known = rows[(choice[rows] >= 0) & network.sure[choice[rows]]]
+        known = known if len(known) else rows[choice[rows] >= 0]
+        if not len(known):
+            continue
+        off = network.points[choice[known]] - state[known]
+        off = np.stack([np.interp(rows, known, off[:, axis]) for axis in (0, 1)], axis=1)
+        settled[rows] += ndimage.gaussian_filter1d(off, 2.0, axis=0, mode="wrap" if way.closed else "nearest")
+    return settled
+
+
+def _lost(points: Array) -> Found:
+    return Found(False, points, np.full(len(points), np.nan), np.zeros(len(points), bool))
+
+
+def _on_lines(network: _Network, way: Way, state: Array, choice: Indices) -> Found:
+    """The stroke where it is: across its lines in their middle, along them as it was stretched, up to where they end."""
+    on = choice >= 0
+    if on.mean() < (_FOUND_AGAIN if way.missing else _FOUND):
+        return _lost(state)
+    lines = network.lines
+    row = network.rows[np.maximum(choice, 0)]
+    known = on & lines.sure[row]
+    normal = np.stack([-lines.tangents[row, 1], lines.tangents[row, 0]], axis=1)
+    off = ((lines.points[row] - state) * normal).sum(axis=1)
+    points = state + np.where(known & (np.abs(off) < way.width + 2), off, 0)[:, None] * normal
+    widths = np.where(known, lines.widths[row], np.nan)
+    if not way.closed:
+        points = _to_ends(lines, points, np.where(on, row, -1), way.width)
+    return Found(True, points, widths, known)
+
+
+def _to_ends(lines: CentreLines, points: Array, row: Indices, width: float) -> Array:
+    """The stroke made as long as its lines where these end free."""
+    for _ in range(2):
+        points, row = points[::-1], row[::-1]
+        rest = _rest(lines, points, row)
+        if rest is None:
+            continue
+        along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+        beyond = points[-1] - rest[-1]
+        way = points[-1] - points[max(len(points) - 4, 0)]
+        way = way / max(float(np.linalg.norm(way)), 1e-9)
+        over = float(beyond @ way)
+        more = float(np.linalg.norm(np.diff(rest, axis=0), axis=1).sum()) if over < 0 else -over
+        if not 0.25 < abs(more) < max(_LONGER * along[-1], 2 * width):
+            continue
+        path = np.concatenate([points, rest[(rest - points[-1]) @ way > 0]]) if over < 0 else points
+        length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+        change = min(length[-1], along[-1] + more) - along[-1]
+        t = ((along - along[-1]) / max(min(3 * abs(change), along[-1]), 1e-9) + 1).clip(0, 1)
+        at = along + change * t * t * (3 - 2 * t)
+        points = np.stack([np.interp(at, length, path[:, axis]) for axis in (0, 1)], axis=1)
+    return points
+
+
+def _rest(lines: CentreLines, points: Array, row: Indices) -> Array | None:
+    """The points of the line that a stroke's last place is on, from there to its end, where that is free."""
+    seen = np.flatnonzero(row >= 0)
+    if len(seen) < 2 or seen[-1] < len(row) - 4:
+        return None
+    last, before = int(row[seen[-1]]), int(row[seen[max(len(seen) - 4, 0)]])
+    e = int(np.searchsorted(lines.offsets, last, side="right") - 1)
+    heading = points[-1] - points[max(len(points) - 4, 0)]
+    side = int(heading @ lines.tangents[last] > 0)
+    node = int(lines.ends[e, side])
+    if node < 0 or lines.degree[node] != 1 or (before == last and len(seen) > 4):
+        return None
+    return lines.points[last : lines.offsets[e + 1]] if side else lines.points[lines.offsets[e] : last + 1][::-1]
+
+
+# --- strokes that moved too far to be followed
+
+
+def paired(ways: list[Way], paths: list[Array], diagonal: float) -> dict[int, int]:
+    """Which stroke (by index) is which new path: one to one, the like and the near, at the least cost in all."""
+    if not ways or not paths:
+        return {}
+    cost = np.array([[_unlike(way, path, diagonal) for path in paths] for way in ways])
+    return {int(i): int(j) for i, j in zip(*linear_sum_assignment(np.minimum(cost, 10.0)), strict=True) if cost[i, j] < 1}
+
+
+def _unlike(way: Way, path: Array, diagonal: float) -> float:
+    """How unlike a stroke is to a path: 1 where they can no longer be the same."""
+    length = _length(way.points)
+    other = _length(path)
+    small = max(2.0 * way.width, 4.0)
+    off = float(np.linalg.norm(path.mean(axis=0) - way.points.mean(axis=0)))
+    if len(way.points) == 1 or length < small:
+        return off / (0.06 * diagonal) + other / (2 * small)
+    if not 0.5 < other / length < 2:
+        return np.inf
+    there = resampled_as(way, path)
+    gap = there - way.points
+    shape = np.linalg.norm(gap - gap.mean(axis=0), axis=1).mean()
+    return float(off / (0.08 * diagonal) + shape / (0.15 * length))
+
+
+def resampled_as(way: Way, path: Array) -> Array:
+    """(m, 2) the places of a path that are as far along it as those of a stroke, from the end that is more like its start."""
+    step = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(way.points, axis=0), axis=1))])
+    share = step / max(float(step[-1]), 1e-9)
+    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+    both = []
+    for one in (path, path[::-1]):
+        length = along if one is path else along[-1] - along[::-1]
+        both.append(np.stack([np.interp(share * along[-1], length, one[:, axis]) for axis in (0, 1)], axis=1))
+    gaps = [one - way.points for one in both]
+    return both[int(np.argmin([np.linalg.norm(gap - gap.mean(axis=0), axis=1).mean() for gap in gaps]))]
+
+
+def _length(points: Array) -> float:
+    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
