@@ -1,0 +1,131 @@
+"""How much memory a shot takes in each way of running it: every stage counted on the meta device, at the shot's own size.
+
+Weights that a mode keeps on the card are added to what the stage makes there. The arithmetic is written out in docs/memory.md.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from ...diffusion.memory import MODES, counted_peak, weight_bytes
+from .conditioning import decode, encode
+from .convert import Published, text_encoder_on_meta, transformer_on_meta, vae_on_meta, without_useless_caches
+from .text import MAX_TOKENS
+
+_COUNTED_BLOCKS = 2
+"""Blocks that the activations are counted with: each lets go of what it made."""
+_COUNTED_FRAMES = {"encode": 13, "decode": 5}
+"""Frames and latent frames after which a VAE's chunks repeat."""
+_ON_CARD_BLOCKS = 2
+"""The block at work and the one on its way."""
+_KEPT_8_BITS = 1
+TILE = (240, 360)
+"""Height and width of a decoded tile in pixels: multiples of 48 and 40, at which diffusers' overlaps come out whole (SPEC §6)."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What memory depends on: pixels and latent frames."""
+
+    width: int
+    height: int
+    latent_frames: int
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Bytes: the weights of each part, and what each stage makes beside them."""
+
+    text_weights: int
+    transformer_weights: int
+    block_weights: int
+    """Those of one block."""
+    outer_weights: int
+    """Those of the transformer that are in no block."""
+    vae_weights: int
+    text: int
+    draw: int
+    encode: int
+    decode: int
+    decode_tiled: int
+
+    @property
+    def peaks(self) -> dict[str, int]:
+        """The peak on the card in each of MODES."""
+        on_card = self.outer_weights + _ON_CARD_BLOCKS * self.block_weights
+        resident = self.text_weights + self.transformer_weights + self.vae_weights
+        untiled, tiled = max(self.encode, self.decode), max(self.encode, self.decode_tiled)
+        peaks = (
+            resident + max(self.text, self.draw, untiled),
+            max(self.text_weights + self.text, self.vae_weights + max(self.transformer_weights + self.draw, untiled)),
+            max(self.text, self.vae_weights + max(on_card + self.draw, untiled)),
+            max(self.text, self.vae_weights + max(on_card + self.draw, tiled)),
+        )
+        return dict(zip(MODES, peaks, strict=True))
+
+
+def stages(found: Published, size: Size, dtype: torch.dtype, precision: str = "full") -> Stages:
+    """The stages of a shot, with the transformer's weights in a precision (`full`, `fp8`, `int8`)."""
+    short = replace(found, transformer={**found.transformer, "num_layers": _COUNTED_BLOCKS})
+    transformer, text, vae = (_in(part, dtype) for part in (transformer_on_meta(short), text_encoder_on_meta(found), vae_on_meta(found)))
+    without_useless_caches(vae)
+    layers = int(found.transformer.get("num_layers", 30))
+    block = kept_bytes(transformer.transformer_blocks[0], dtype, precision)
+    outer = weight_bytes(transformer, dtype) - _COUNTED_BLOCKS * weight_bytes(transformer.transformer_blocks[0], dtype)
+    tile = tuple(min(side, limit) for side, limit in zip((size.height, size.width), TILE, strict=True))
+    ids = torch.empty(1, MAX_TOKENS, dtype=torch.long, device="meta")
+    return Stages(
+        text_weights=weight_bytes(text, dtype),
+        transformer_weights=outer + layers * block,
+        block_weights=block,
+        outer_weights=outer,
+        vae_weights=weight_bytes(vae, dtype),
+        text=counted_peak(lambda: text(input_ids=ids)),
+        draw=counted_peak(_drawing(found, transformer, size, dtype)),
+        encode=counted_peak(_coding(encode, vae, (3, 4 * size.latent_frames - 3), (size.height, size.width), dtype)),
+        decode=counted_peak(_coding(decode, vae, (found.latent_channels, size.latent_frames), (size.height // 8, size.width // 8), dtype)),
+        decode_tiled=counted_peak(_coding(decode, vae, (found.latent_channels, size.latent_frames), (tile[0] // 8, tile[1] // 8), dtype)),
+    )
+
+
+def kept_bytes(block: torch.nn.Module, dtype: torch.dtype, precision: str) -> int:
+    """The size of a block's weights: in 8 bits those of its linear layers, but of the norms' where floats are kept."""
+    named = [(f"{name}.", module) for name, module in block.named_modules() if isinstance(module, torch.nn.Linear)]
+    small = [module for name, module in named if precision == "int8" or (precision == "fp8" and "norm" not in name)]
+    saved = sum(module.weight.numel() for module in small) * (dtype.itemsize - _KEPT_8_BITS)
+    return weight_bytes(block, dtype) - saved
+
+
+def _drawing(found: Published, transformer: torch.nn.Module, size: Size, dtype: torch.dtype) -> Callable[[], object]:
+    rows, columns = size.height // found.multiple, size.width // found.multiple
+    channels = int(found.transformer["in_channels"])
+    latents = _empty(dtype, 1, size.latent_frames, channels, size.height // 8, size.width // 8)
+    text = _empty(dtype, 1, MAX_TOKENS, int(found.transformer.get("text_embed_dim", 4096)))
+    one = _empty(torch.float32, 1)
+    angles = _empty(torch.float32, size.latent_frames * rows * columns, found.head_dim)
+    return lambda: transformer(hidden_states=latents, encoder_hidden_states=text, timestep=one, ofs=one, image_rotary_emb=(angles, angles))
+
+
+def _coding(
+    code: Callable[..., object], vae: torch.nn.Module, frames: tuple[int, int], sides: tuple[int, int], dtype: torch.dtype
+) -> Callable[[], object]:
+    channels, count = frames
+    limit = _COUNTED_FRAMES[code.__name__]
+    video = _empty(dtype, 1, channels, count if count <= limit else limit - (limit - count) % 2, *sides)
+
+    def run() -> None:
+        for _ in code(vae, video):  # type: ignore[attr-defined]
+            pass
+
+    return run
+
+
+def _in(model: Any, dtype: torch.dtype) -> Any:
+    """A model in a precision, without diffusers' own `to` and what it says about it."""
+    return torch.nn.Module.to(model, dtype)
+
+
+def _empty(dtype: torch.dtype, *shape: int) -> torch.Tensor:
+    return torch.empty(shape, dtype=dtype, device="meta")
