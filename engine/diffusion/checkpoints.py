@@ -17,6 +17,10 @@ from ..protocol import PegbarError
 Tensors = Mapping[str, torch.Tensor]
 Module = TypeVar("Module", bound=torch.nn.Module)
 
+_PLAIN = ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "pathlib.PosixPath", "pathlib.WindowsPath")
+"""What trainers keep a number or a path as: pickles call these, and are given nothing instead."""
+_NO_CHECKPOINT = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError, zipfile.BadZipFile)
+"""What PyTorch's unpickler raises of a file that is none it can read."""
 _SHOWN = 4
 """Names that an error lists of many."""
 
@@ -62,16 +66,35 @@ def read(path: Path) -> Tensors:
 
 
 def read_pickle(path: Path) -> Any:
-    """What a PyTorch pickle holds, tensors mapped from the disk. Raises PegbarError where it is damaged or would run code."""
+    """What a PyTorch pickle holds, tensors mapped from the disk; objects of a trainer's own classes are there without effect. Raises
+    PegbarError where it is damaged or would run code."""
     zipped = zipfile.is_zipfile(path)
     try:
         if not zipped and _head(path) in (b"PK", b""):
             raise PegbarError(f"{path} is not whole: download it again")
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        with torch.serialization.safe_globals(_stand_ins(path) if zipped else []):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         raise PegbarError(f"{path} holds more than weights, so it was not opened: it may run a program; get it from its authors") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except _NO_CHECKPOINT as error:
         raise PegbarError(f"{path} is damaged or no checkpoint ({_first_line(error)}): download it again") from error
+
+
+class _Inert(type):
+    """The class of classes that stand for those a checkpoint names: of what a trainer keeps beside the weights, nothing is needed. An
+    instance may be made and given a state, which runs no code; a call, the way in which a pickle runs a program, is refused."""
+
+    def __call__(cls, *_: object, **__: object) -> object:
+        if cls.__name__ in _PLAIN:
+            return super().__call__()
+        raise pickle.UnpicklingError(f"it calls {cls.__name__}")
+
+
+def _stand_ins(path: Path) -> list[tuple[type, str]]:
+    """A class without effect for each global that PyTorch's safe unpickler does not know. The pickle is only looked through for them."""
+    unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    body = {"__new__": lambda cls, *_: object.__new__(cls), "__setstate__": lambda self, state: None}
+    return [(_Inert(name, (), body), name) for name in unknown]
 
 
 def _head(path: Path) -> bytes:
