@@ -39,8 +39,9 @@ def text_encoder(tensors: Tensors) -> dict[str, torch.Tensor]:
 
 def _fresh(name: str, like: torch.Tensor, generator: torch.Generator, original: bool) -> torch.Tensor:
     """A new layer's tensor: queries, keys and values as PyTorch draws a linear layer's, a norm of one, all else zero."""
-    drawn = re.search(r"attn_temp\.(to_[qkv]\.weight|to_out\.0\.bias)$", name)
-    if drawn and (original or drawn[1] != "to_out.0.bias"):
+    bias = name.endswith("attn_temp.to_out.0.bias")
+    if bias or re.search(r"attn_temp\.to_[qkv]\.weight$", name):
         bound = like.shape[-1] ** -0.5
-        return torch.empty(like.shape).uniform_(-bound, bound, generator=generator)
+        drawn = torch.empty(like.shape).uniform_(-bound, bound, generator=generator)
+        return drawn if original or not bias else torch.zeros_like(drawn)
     return torch.ones(like.shape) if name.endswith("norm_temp.weight") else torch.zeros(like.shape)

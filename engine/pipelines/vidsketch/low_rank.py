@@ -12,6 +12,8 @@ from ...protocol import PegbarError
 from .unet import InflatedConv, InflatedUNet
 
 DOWN, UP = ".weight.down", ".weight.up"
+RANK = 16
+"""25 MB at Stable Diffusion's size."""
 
 
 class LowRank(nn.Module):

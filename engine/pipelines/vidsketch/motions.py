@@ -73,7 +73,8 @@ def _candidates(folder: Path) -> Iterator[Path]:
     if (folder / LOW_RANK).is_file():
         yield folder / LOW_RANK
     for inner in (folder / "unet", folder):
-        if _json(inner / "config.json").get("_class_name", _CLASS) == _CLASS:
+        config = _json(inner / "config.json")
+        if not config or config.get("_class_name") == _CLASS:
             yield from (path for name in _FULL if (path := inner / name).is_file())
 
 
