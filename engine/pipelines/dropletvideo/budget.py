@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ...diffusion.memory import MODES, counted_peak, weight_bytes
-from .conditioning import decode, encode
+from .coding import decode, encode
 from .convert import Published, text_encoder_on_meta, transformer_on_meta, vae_on_meta, without_useless_caches
 from .text import MAX_TOKENS
 

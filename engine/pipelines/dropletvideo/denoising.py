@@ -12,7 +12,7 @@ from diffusers import DDIMScheduler
 from diffusers.hooks import FirstBlockCacheConfig
 
 from ...diffusion.sampling import guided
-from .conditioning import Tick
+from .coding import Tick
 from .transformer import DropletVideoTransformer3DModel
 
 _CALMEST_FPS, _OCTAVES = 32, 3

@@ -24,7 +24,7 @@ from ...drawing.frames import Frames
 from ...protocol import Job, PegbarError, write_atomic
 from ...spec import Report
 from ...strokes import Strokes
-from . import conditioning
+from . import coding
 from .budget import TILE, Size, stages
 from .convert import tokenizer_of
 from .denoising import PRESETS, Conditions, Preset, Step, denoise, fps_of
@@ -101,7 +101,7 @@ def _shot(model: DropletVideo, job: Job, inputs: Mapping[str, Frames], report: R
         "works at %dx%d, %d latent frames, %d frames at %g fps of which the first %d are left out, memory %s",
         *pixels, timing.latent_frames, timing.frames, FPS, timing.dropped, mode,
     )  # fmt: skip
-    return _Shot(job, timing, size, (width, height), conditioning.pixels(image, pixels), last, preset, mode)
+    return _Shot(job, timing, size, (width, height), coding.pixels(image, pixels), last, preset, mode)
 
 
 def working_size(width: int, height: int, resolution: str, multiple: int) -> tuple[int, int]:
@@ -132,7 +132,7 @@ def _end_picture(
         wide, high = min(width, max(1, round(height * aspect))), min(height, max(1, round(width / aspect)))
         left, top = (width - wide) // 2, (height - high) // 2
         image = image[top : top + high, left : left + wide]
-    return conditioning.pixels(image, size)
+    return coding.pixels(image, size)
 
 
 def _mode(model: DropletVideo, job: Job, size: Size, report: Report) -> str:
@@ -174,17 +174,18 @@ def _prompts(model: DropletVideo, job: Job, report: Report) -> tuple[str, str]:
 def _conditions(
     model: DropletVideo, vae: Any, shot: _Shot, texts: Mapping[str, torch.Tensor], prompts: tuple[str, str], report: Report
 ) -> Conditions:
-    size, scaling, patch = shot.size, vae.config.scaling_factor, model.found.multiple
-    known = [conditioning.signed(picture) for picture in (shot.first, shot.last) if picture is not None]
+    size, patch = shot.size, model.found.multiple
+    known = [coding.signed(picture) for picture in (shot.first, shot.last) if picture is not None]
     if model.found.adds_noise:
-        generator = _generator_after_latents(model, shot)
-        known = [conditioning.augmented(picture, noise(picture.shape, generator, picture.device)) for picture in known]
-    video = conditioning.masked_video(known[0], shot.timing.frames, *known[1:]).to(model.device, model.dtype)
-    encoded = conditioning.encode(vae, video, lambda: report.progress("Reading", 1, 2)) * scaling
-    mask = conditioning.mask_latents(size.latent_frames, size.height // 8, size.width // 8, scaling, shot.last is not None)
-    cosines, sines = conditioning.positions(size.latent_frames, size.height // patch, size.width // patch, model.found.head_dim)
+        generator = seeded(shot.job.seed)
+        noise(
+            _latent_shape(model, shot), generator, torch.device("cpu")
+        )  # the initial latents come first, as a seed gives the authors' own
+        known = [coding.augmented(picture, noise(picture.shape, generator, picture.device)) for picture in known]
+    video = coding.masked_video(known[0], shot.timing.frames, *known[1:]).to(model.device, model.dtype)
+    cosines, sines = coding.positions(size.latent_frames, size.height // patch, size.width // patch, model.found.head_dim)
     return Conditions(
-        pictures=torch.cat([mask.to(encoded), encoded.permute(0, 2, 1, 3, 4)], 2).float(),
+        pictures=coding.picture_latents(vae, video, shot.last is not None, lambda: report.progress("Reading", 1, 2)),
         prompt=texts[prompts[0]],
         negative_prompt=texts[prompts[1]],
         positions=(cosines.to(model.device), sines.to(model.device)),
@@ -196,13 +197,6 @@ def _conditions(
 def _latent_shape(model: DropletVideo, shot: _Shot) -> tuple[int, ...]:
     size = shot.size
     return 1, size.latent_frames, model.found.latent_channels, size.height // 8, size.width // 8
-
-
-def _generator_after_latents(model: DropletVideo, shot: _Shot) -> torch.Generator:
-    """The job's generator behind the initial latents, which come first so that a seed gives the authors' own."""
-    generator = seeded(shot.job.seed)
-    torch.randn(_latent_shape(model, shot), generator=generator)
-    return generator
 
 
 def _drawn(model: DropletVideo, vae: Any, shot: _Shot, given: Conditions, report: Report) -> torch.Tensor:
@@ -236,9 +230,8 @@ def _preview(vae: Any, step: Step) -> Picture:
     latents = step.predicted[:, step.predicted.shape[1] // 2]
     scale = min(1.0, _PREVIEW_LATENTS / max(latents.shape[2:]))
     height, width = (max(1, round(side * scale)) for side in latents.shape[2:])
-    small = functional.interpolate(latents.float(), (height, width), mode="area")[:, :, None]
-    frames = torch.cat(list(conditioning.decode(vae, (small / vae.config.scaling_factor).to(vae.dtype))), 2)
-    return next(_images(frames))
+    small = functional.interpolate(latents.float(), (height, width), mode="area")[:, None]
+    return pictures(torch.cat(list(coding.decode(vae, coding.unscaled(vae, small))), 2))[0]
 
 
 # --- frames
@@ -261,29 +254,19 @@ def _write(vae: Any, shot: _Shot, latents: torch.Tensor, report: Report) -> None
             report.progress("Writing", len(written), total)
 
 
-def _decoded(vae: Any, shot: _Shot, latents: torch.Tensor, tick: conditioning.Tick) -> Iterator[Picture]:
+def _decoded(vae: Any, shot: _Shot, latents: torch.Tensor, tick: coding.Tick) -> Iterator[Picture]:
     """The frames of latents as pictures, in order: chunk by chunk, or, in tiles, all at the end."""
-    unscaled = (1 / vae.config.scaling_factor) * latents.permute(0, 2, 1, 3, 4).to(vae.dtype)
-    if shot.mode != "smallest":
-        for frames in conditioning.decode(vae, unscaled, tick):
-            yield from _images(frames)
-        return
-    yield from _images(decode_tiled(vae, unscaled, tick))
+    unscaled = coding.unscaled(vae, latents)
+    if shot.mode == "smallest":
+        yield from pictures(coding.decode_tiled(vae, unscaled, TILE, tick))
+    else:
+        for frames in coding.decode(vae, unscaled, tick):
+            yield from pictures(frames)
 
 
-def decode_tiled(vae: Any, latents: torch.Tensor, tick: conditioning.Tick) -> torch.Tensor:
-    """The frames (1, 3, f, h, w) of unscaled latents, decoded in overlapping tiles: a third of the memory, not quite the same picture."""
-    hook = vae.decoder.register_forward_pre_hook(lambda *_: tick())
-    vae.enable_tiling(*TILE)
-    try:
-        return vae.decode(latents).sample
-    finally:
-        vae.disable_tiling()
-        hook.remove()
-
-
-def _images(frames: torch.Tensor) -> Iterator[Picture]:
-    yield from (frames[0].float() / 2 + 0.5).clamp(0, 1).permute(1, 2, 3, 0).cpu().numpy()
+def pictures(frames: torch.Tensor) -> NDArray[np.float32]:
+    """Decoded frames (1, 3, f, h, w) as pictures (f, h, w, 3), 0..1."""
+    return (frames[0].float() / 2 + 0.5).clamp(0, 1).permute(1, 2, 3, 0).cpu().numpy()
 
 
 def _resized(image: Picture, size: tuple[int, int]) -> Picture:

@@ -1,4 +1,4 @@
-"""What the transformer is given beside noise: the known pictures as mask and masked-video latents, and the positions of its tokens.
+"""Pictures as the latents that the transformer is given, latents as frames, and the positions of tokens.
 
 Arithmetic of SPEC §2 and §4.3 with ERRATA 1 and 11. Knows no file and no job.
 """
@@ -62,6 +62,18 @@ def mask_latents(latent_frames: int, height: int, width: int, scaling_factor: fl
     return mask
 
 
+def picture_latents(vae: AutoencoderKLCogVideoX, video: torch.Tensor, ends: bool = False, tick: Tick = lambda: None) -> torch.Tensor:
+    """Mask and scaled masked-video latents (1, l, 17, h/8, w/8) of a masked video (1, 3, f, h, w), float32."""
+    scaled = encode(vae, video, tick).float().permute(0, 2, 1, 3, 4) * vae.config.scaling_factor
+    mask = mask_latents(scaled.shape[1], scaled.shape[3], scaled.shape[4], vae.config.scaling_factor, ends)
+    return torch.cat([mask.to(scaled), scaled], 2)
+
+
+def unscaled(vae: AutoencoderKLCogVideoX, latents: torch.Tensor) -> torch.Tensor:
+    """Latents (1, l, 16, h/8, w/8) as the VAE decodes them, (1, 16, l, h/8, w/8) in its precision (ERRATA 1: by the reciprocal)."""
+    return ((1 / vae.config.scaling_factor) * latents.permute(0, 2, 1, 3, 4)).to(vae.dtype)
+
+
 def encode(vae: AutoencoderKLCogVideoX, video: torch.Tensor, tick: Tick = lambda: None) -> torch.Tensor:
     """The moments' mean of a video (1, 3, f, h, w) as latents (1, 16, l, h/8, w/8), unscaled; `tick` is called between chunks."""
     means, cache = [], None
@@ -84,6 +96,21 @@ def decode(vae: AutoencoderKLCogVideoX, latents: torch.Tensor, tick: Tick = lamb
             chunk = vae.post_quant_conv(chunk)
         frames, cache = vae.decoder(chunk, conv_cache=cache)
         yield frames
+
+
+def decode_tiled(vae: AutoencoderKLCogVideoX, latents: torch.Tensor, tile: tuple[int, int], tick: Tick = lambda: None) -> torch.Tensor:
+    """The frames (1, 3, f, h, w) of unscaled latents, decoded in overlapping tiles of (height, width) pixels: less memory, but each tile
+    has its own GroupNorm statistics. Raises ValueError where the overlaps of such tiles are no whole latents (SPEC §6, ERRATA 9)."""
+    vae.enable_tiling(*tile)
+    hook = vae.decoder.register_forward_pre_hook(lambda *_: tick())
+    try:
+        shares = vae.tile_overlap_factor_height, vae.tile_overlap_factor_width
+        if any(int(side / 8 * (1 - share)) * 8 != side - int(side * share) for side, share in zip(tile, shares, strict=True)):
+            raise ValueError(f"tiles of {tile} overlap by parts of latents")
+        return vae.decode(latents).sample
+    finally:
+        hook.remove()
+        vae.disable_tiling()
 
 
 def chunks(frames: int, size: int) -> list[tuple[int, int]]:
