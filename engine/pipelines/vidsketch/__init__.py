@@ -3,7 +3,7 @@
 from ...spec import Input, Output, Param, Pipeline, Weights
 from .motions import Motion, motions
 
-__all__ = ["SPEC", "Motion", "motions"]
+__all__ = ["SPEC", "TRAINING", "Motion", "motions"]
 
 SPEC = Pipeline(
     name="vidsketch",
@@ -82,3 +82,20 @@ SPEC = Pipeline(
     ),
     space="VIEW_3D",
 )
+
+TRAINING = (
+    Param("prompt", "", "Prompt", "What all the clips show, in a sentence"),
+    Param("name", "", "Name", "What the motion is listed as; empty for the folder's name"),
+    Param("low_rank", False, "Small File", "Learns a small addition (25 MB) in place of a whole network (4.4 GB)"),
+    Param("steps", 15000, "Steps", "How long to learn; the same command with more steps goes on", 1, 1_000_000),
+    Param("frames", 10, "Frames", "Frames that are learned at once", 2, 64),
+    Param("frame_step", 1, "Every", "Takes every n-th frame of the clips", 1, 100),
+    Param("width", 512, "Width", "In pixels; a multiple of 8", 64, 2048),
+    Param("height", 320, "Height", "In pixels; a multiple of 8", 64, 2048),
+    Param("flip", True, "Mirror", "Also learns from the clips mirrored", advanced=True),
+    Param("learning_rate", 3e-5, "Learning Rate", "How fast to learn; about 1e-4 for a small file", 1e-8, 1.0, advanced=True),
+    Param("checkpoint_every", 500, "Keep Every", "Steps after which the motion is kept, shown and measured", 1, 100_000, advanced=True),
+    Param("sample_steps", 20, "Steps Shown", "Steps of the sample that is shown", 1, 1000, advanced=True),
+    Param("seed", 33, "Seed", "The same seed learns the same", advanced=True),
+)
+"""The settings of teaching a motion (`training.train`)."""

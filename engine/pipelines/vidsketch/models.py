@@ -63,14 +63,14 @@ class StableDiffusion:
         """Stable Diffusion's own UNet, which makes the first frame."""
         folder = self.folder / "unet"
         with torch.device("meta"):
-            unet = UNet2DConditionModel.from_config(_config(folder))
+            unet = UNet2DConditionModel.from_config(read_config(folder))
         return _filled(unet, folder, self.dtype).to(self.device)
 
     def inflated(self, generator: torch.Generator, original: bool = False) -> InflatedUNet:
         """Stable Diffusion's UNet inflated, as training starts from it (see `convert.inflated`)."""
         folder = self.folder / "unet"
         with torch.device("meta"):
-            unet = InflatedUNet(_config(folder))
+            unet = InflatedUNet(read_config(folder))
         wanted = unet.state_dict()
         return _filled(unet, folder, torch.float32, lambda tensors: convert.inflated(tensors, wanted, generator, original)).to(self.device)
 
@@ -97,7 +97,10 @@ def load_stable_diffusion(folder: Path, device: torch.device) -> StableDiffusion
     """Stable Diffusion 1.x in diffusers' layout; the VAE in single precision. Raises PegbarError where a file lacks or does not fit."""
     dtype = precision_of(device)
     with torch.device("meta"):
-        text, vae = CLIPTextModel(CLIPTextConfig(**_config(folder / "text_encoder"))), AutoencoderKL.from_config(_config(folder / "vae"))
+        text, vae = (
+            CLIPTextModel(CLIPTextConfig(**read_config(folder / "text_encoder"))),
+            AutoencoderKL.from_config(read_config(folder / "vae")),
+        )
     _filled(text, folder / "text_encoder", dtype, convert.text_encoder)
     text.embeddings.position_ids = torch.arange(text.config.max_position_embeddings)[None]
     _filled(vae, folder / "vae", torch.float32, convert.vae)
@@ -107,7 +110,7 @@ def load_stable_diffusion(folder: Path, device: torch.device) -> StableDiffusion
 def load_adapter(folder: Path, device: torch.device) -> T2IAdapter:
     """The T2I-Adapter for sketches as published."""
     with torch.device("meta"):
-        adapter = T2IAdapter.from_config(_config(folder, _ADAPTER))
+        adapter = T2IAdapter.from_config(read_config(folder, _ADAPTER))
     return _filled(adapter, folder, precision_of(device)).to(device)
 
 
@@ -116,13 +119,13 @@ def load_motion(motion: Motion, base: StableDiffusion) -> InflatedUNet:
     if motion.low_rank:
         return low_rank.merged(base.inflated(seeded(0)), read(motion.weights), motion.weights).to(base.dtype)
     with torch.device("meta"):
-        unet = InflatedUNet(_config(motion.weights.parent, _config(base.folder / "unet")))
+        unet = InflatedUNet(read_config(motion.weights.parent, read_config(base.folder / "unet")))
     return fill(unet, read(motion.weights), motion.weights, base.dtype).to(base.device)
 
 
 def _scheduler(folder: Path) -> DDIMScheduler:
     """DDIM on the numbers of Stable Diffusion's own schedule (SPEC §3)."""
-    return DDIMScheduler.from_config(_config(folder / "scheduler"), timestep_spacing="leading", prediction_type="epsilon")
+    return DDIMScheduler.from_config(read_config(folder / "scheduler"))
 
 
 def _tokenizer(folder: Path) -> Any:
@@ -148,7 +151,7 @@ def _weight_files(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _config(folder: Path, otherwise: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def read_config(folder: Path, otherwise: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The config in a folder, or `otherwise` where there is none. Raises PegbarError."""
     path = next((path for name in ("config.json", "scheduler_config.json") if (path := folder / name).is_file()), None)
     if path is None:
