@@ -47,7 +47,7 @@ HEARTBEAT_S = 1.0
 IDLE_S = 0.1
 PROGRESS_S = 0.2
 """At most one progress event in this time, but for a phase's first and last: two phases may take turns many times a second."""
-DIFFUSION = ("torch", "diffusers", "transformers")
+DIFFUSION = ("torch", "diffusers", "transformers", "sentencepiece")
 """What the extra `diffusion` brings."""
 RESERVE = 16384
 """Bytes kept free for the last words of a job on a full disk."""
