@@ -28,7 +28,7 @@ def look(folder: JobFolder) -> None:
 
 def of(folder: JobFolder) -> ImagePreview | None:
     """A take's picture as last read."""
-    return _pictures.get(str(folder.path)) if _pictures else None
+    return None if _pictures is None else _pictures.get(str(folder.path))
 
 
 def forget(folder: JobFolder) -> None:
@@ -40,7 +40,8 @@ def forget(folder: JobFolder) -> None:
 def _show(name: str, pixels: NDArray[np.float32]) -> None:
     """Puts pixels (h, w, 4), bottom row first, into the picture of that name."""
     global _pictures
-    _pictures = _pictures or previews.new()
+    if _pictures is None:  # an empty collection is false
+        _pictures = previews.new()
     picture = _pictures.get(name) or _pictures.new(name)
     picture.image_size = pixels.shape[1::-1]
     picture.image_pixels_float.foreach_set(pixels.ravel())

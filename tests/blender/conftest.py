@@ -51,6 +51,9 @@ def load():
 
 pegbar = load()
 JobFolder = importlib.import_module("pegbar.engine.protocol").JobFolder
+tiny = importlib.import_module("pegbar.tests.blender.tiny")
+weights, published = tiny.weights, tiny.published
+"""Fixtures: tiny checkpoints of the published pipelines, and the engine that runs them."""
 
 
 @pytest.fixture(scope="session", autouse=True)
