@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ CONVERTER = 1
 """Raised when what is converted changes: what was kept of an older one is made anew."""
 STAMP = "stamp.json"
 WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+ABANDONED_S = 3600
+"""A half-written file that has not grown for so long is nobody's."""
 _SAME = 1e-5
 """Two encoders whose tensors differ by no more are one."""
 
@@ -124,6 +127,12 @@ def converted(modules: Mapping[str, torch.nn.Module], weights: Mapping[str, Path
     places = {network: {name: source(network, name) for name in module.state_dict()} for network, module in modules.items()}
     _check(files, weights, places)
     tensors: dict[str, Tensors] = {network: _Original(files, names) for network, names in places.items()}
+    for network, module in modules.items():
+        for name, wanted in module.state_dict().items():
+            if (found := tensors[network][name].shape) != wanted.shape:
+                file, original = places[network][name]
+                sizes = f"{original} is {tuple(found)}, not {tuple(wanted.shape)}"
+                raise PegbarError(f"{weights[file]} is of another size of the model ({sizes}): get the one that was asked for")
     tensors["conditioner"] = folded(tensors["conditioner"], *(files["svd"][name] for name in FOLDED))
     if all(_equal(value, tensors["encoder"][name]) for name, value in tensors["conditioner"].items()):
         del tensors["conditioner"]
@@ -189,14 +198,13 @@ def _kept(folder: Path, weights: Mapping[str, Path]) -> dict[str, Tensors] | Non
 def _keep(folder: Path, weights: Mapping[str, Path], tensors: dict[str, Tensors]) -> dict[str, Tensors]:
     """Writes what was converted, the stamp last, and gives it as it was written; where the disk is full or may not be written, it is
     given as it came."""
-    stamp = {**_stamp(weights), "networks": sorted(tensors)}
-    parts = []
+    stamp, parts = {**_stamp(weights), "networks": sorted(tensors)}, []
     try:
         # A folder that is marked as not to be written is left alone by an administrator's process too.
         if not weights["svd"].parent.stat().st_mode & WRITABLE:
             raise PermissionError(f"{weights['svd'].parent} is read-only")
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / STAMP).unlink(missing_ok=True)
+        _clear(folder)
         for name, network in tensors.items():
             parts.append(folder / f".{name}.{os.getpid()}.part")
             save_file({key: network[key].contiguous() for key in network}, parts[-1])
@@ -208,3 +216,13 @@ def _keep(folder: Path, weights: Mapping[str, Path], tensors: dict[str, Tensors]
             part.unlink(missing_ok=True)
         return tensors
     return _kept(folder, weights) or tensors
+
+
+def _clear(folder: Path) -> None:
+    """Removes what was converted of other files, its stamp first, and what a process that was killed has left."""
+    (folder / STAMP).unlink(missing_ok=True)
+    for path in folder.glob("*.safetensors"):
+        path.unlink()
+    for part in folder.glob(".*.part"):
+        if time.time() - part.stat().st_mtime > ABANDONED_S:
+            part.unlink()
