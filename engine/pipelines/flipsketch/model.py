@@ -11,7 +11,6 @@ from torch.utils.checkpoint import checkpoint
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from ...diffusion.checkpoints import fill
-from ...diffusion.memory import precision_of
 from ...protocol import PegbarError
 from .attention import Composition, install
 from .convert import component, config_of, text_tensors, vae_tensors, with_lora
@@ -26,7 +25,7 @@ _DECODED_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Model:
-    """The networks, ready. The UNet and the text encoder are of the device's precision, the VAE of single precision, and so are latents:
+    """The networks, ready. The UNet and the text encoder are of `precision_on` the device, the VAE of single precision, and so are latents:
     (b, 4, f, h/8, w/8), scaled."""
 
     unet: UNet3DConditionModel
@@ -87,6 +86,12 @@ class Model:
         return self.unet(latents.to(self.unet.dtype), time, encoder_hidden_states=text, return_dict=False)[0].float()
 
 
+def precision_on(device: torch.device) -> torch.dtype:
+    """The precision of the large networks. On a graphics card float16, which the base is published and used in: three bits more than
+    bfloat16 has keep the gradients' directions (cosine 0.999 of an alignment's move, not 0.98)."""
+    return torch.float32 if device.type == "cpu" else torch.float16
+
+
 class Memory:
     """Whether the UNet's blocks keep what gradients need, or compute it anew: the same bits for a third more work."""
 
@@ -103,7 +108,7 @@ def load_model(weights: Mapping[str, Path], device: torch.device) -> Model:
         raise PegbarError(
             f"{folder} cannot draw sketches by itself: put FlipSketch's folder lora ({files}) beside it, or get checkpoint-2500"
         )
-    dtype = precision_of(device)
+    dtype = precision_on(device)
     composition, memory = Composition(), Memory()
     unet = _unet(folder / "unet", lora, dtype).to(device)
     install(unet, composition)

@@ -160,12 +160,14 @@ class _Run:
         if self.job.params["sketch_range"] == "minus_one_one":
             pixels = 2 * pixels - 1
         key = hashlib.sha256(pixels.numpy().tobytes() + str((pixels.shape, self.settings.num_inference_steps)).encode()).hexdigest()
-        if key not in self.animator.inverted:
-            made = self._inverted(pixels)
-            self.animator.inverted.clear()
-            self.animator.inverted[key] = made
-        write_atomic(path, saved({"noise": self.animator.inverted[key].cpu()}))
-        return self.animator.inverted[key]
+        reference = self.animator.inverted.get(key)
+        if reference is None:
+            reference = self._inverted(pixels)
+            if not segment:
+                self.animator.inverted.clear()
+                self.animator.inverted[key] = reference
+        write_atomic(path, saved({"noise": reference.cpu()}))
+        return reference
 
     def _inverted(self, pixels: torch.Tensor) -> torch.Tensor:
         steps = self.settings.num_inference_steps
