@@ -17,6 +17,7 @@ BUTTON_SCALE = 1.5
 CHARACTER_PX = 6.0
 """The mean width of a letter at a scale of 1."""
 MARGIN_PX = 52
+ICON_PX = 30
 PREVIEW_SCALE = 4.0
 """Height of the picture of what is being made, in rows."""
 PROMPT = "prompt"
@@ -83,7 +84,8 @@ def shot(layout: bpy.types.UILayout, settings: PEGBAR_PG_scene, spec: Pipeline) 
 
 def text(layout: bpy.types.UILayout, context: bpy.types.Context, words: str, icon: str = "NONE") -> None:
     """A sentence over as many lines as the region's width asks for."""
-    width = max(12, int((context.region.width / context.preferences.system.ui_scale - MARGIN_PX) / CHARACTER_PX))
+    free = context.region.width / context.preferences.system.ui_scale - MARGIN_PX - (ICON_PX if icon != "NONE" else 0)
+    width = max(12, int(free / CHARACTER_PX))
     column = layout.column(align=True)
     column.scale_y = 0.8
     for index, line in enumerate(textwrap.wrap(words, width)):
