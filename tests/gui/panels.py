@@ -3,36 +3,9 @@
 import bpy
 import pbgui
 import studio
-from studio import ended, module, run
+from studio import ended, look, module, run, viewport
 
 shot = module("showcase.shot")
-
-
-def forget_takes(found):
-    """A drawing without what takes have made of it."""
-    for entry in found.data.pop("pegbar_takes").values():
-        for name in entry["layers"]:
-            found.data.layers.remove(found.data.layers[name])
-    for layer in found.data.layers:
-        layer.hide = False
-
-
-def viewport():
-    """A viewport on the scene's camera with the sidebar open."""
-    area = pbgui.editor("VIEW_3D")
-    space = area.spaces.active
-    space.region_3d.view_perspective = "CAMERA"
-    space.overlay.show_floor = space.overlay.show_axis_x = space.overlay.show_axis_y = False
-    space.shading.type, space.shading.background_type = "SOLID", "VIEWPORT"
-    space.shading.background_color = (0.9, 0.9, 0.9)
-    return area
-
-
-def look(area, name, seconds=0.6):
-    pbgui.tab(area, "Pegbar")
-    area.tag_redraw()
-    yield seconds
-    pbgui.shot(name)
 
 
 def main():
@@ -40,14 +13,7 @@ def main():
     area = viewport()
     yield 1.0
     yield from look(area, "viewport_blocked")
-    bpy.ops.wm.open_mainfile(filepath=str(studio.REPOSITORY / "demo/demo.blend"), load_ui=False)
-    yield 1.0
-    bpy.ops.wm.save_as_mainfile(filepath=str(studio.OUT / "fox.blend"))
-    still = pbgui.window().scene = bpy.data.scenes["Drawing"]
-    portrait = next(found for found in still.objects if found.type == "GREASEPENCIL")
-    forget_takes(portrait)
-    pbgui.window().view_layer.objects.active = portrait
-    still.frame_set(1)
+    still, _ = yield from studio.portrait()
     area = viewport()
     yield 0.5
     yield from look(area, "viewport_idle")
@@ -72,11 +38,7 @@ def sequencer():
     yield 0.8
     yield from look(area, "sequencer_blocked")
     editor = scene.sequence_editor
-    lines = sorted((studio.REPOSITORY / "demo/lineart").glob("*.png"))
-    strip = editor.strips.new_image("fox lines", str(lines[0]), channel=1, frame_start=1)
-    for path in lines[1:]:
-        strip.elements.append(path.name)
-    editor.active_strip = strip
+    studio.fox_lines(editor)
     scene.pegbar.references.clear()
     area.spaces.active.view_type = "SEQUENCER_PREVIEW"
     area.spaces.active.timeline_overlay.show_strip_source = False  # a path says nothing to who looks at the picture

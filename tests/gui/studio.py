@@ -35,6 +35,65 @@ def empty_file(name="stage"):
     return pbgui.window().scene
 
 
+def choose(scene, pipeline):
+    """Chooses a published pipeline as an artist does; gives its settings. The tiny networks of this test are slower on two threads."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    module("settings").choose(scene.pegbar, module("engine.catalog").pipeline(pipeline))
+    return getattr(scene.pegbar, pipeline)
+
+
+def weights(folder):
+    """Chooses the weights folder in the preferences."""
+    module("preferences").preferences().weights_folder = folder
+    module("runs.models").look_again()
+
+
+def portrait():
+    """The demo's drawing in a file of its own, active on frame 1, without what takes have made of it; gives its scene and itself."""
+    bpy.ops.wm.open_mainfile(filepath=str(REPOSITORY / "demo/demo.blend"), load_ui=False)
+    yield 1.0
+    bpy.ops.wm.save_as_mainfile(filepath=str(OUT / "fox.blend"))
+    scene = pbgui.window().scene = bpy.data.scenes["Drawing"]
+    drawing = next(found for found in scene.objects if found.type == "GREASEPENCIL")
+    for entry in drawing.data.pop("pegbar_takes").values():
+        for name in entry["layers"]:
+            drawing.data.layers.remove(drawing.data.layers[name])
+    for layer in drawing.data.layers:
+        layer.hide = False
+    pbgui.window().view_layer.objects.active = drawing
+    scene.frame_set(1)
+    return scene, drawing
+
+
+def fox_lines(editor, frames=48):
+    """The demo's line art as the active strip."""
+    lines = sorted((REPOSITORY / "demo/lineart").glob("*.png"))[:frames]
+    strip = editor.strips.new_image("fox lines", str(lines[0]), channel=1, frame_start=1)
+    for path in lines[1:]:
+        strip.elements.append(path.name)
+    editor.active_strip = strip
+    return strip
+
+
+def viewport():
+    """A viewport on the scene's camera with the sidebar open."""
+    area = pbgui.editor("VIEW_3D")
+    space = area.spaces.active
+    space.region_3d.view_perspective = "CAMERA"
+    space.overlay.show_floor = space.overlay.show_axis_x = space.overlay.show_axis_y = False
+    space.shading.type, space.shading.background_type = "SOLID", "VIEWPORT"
+    space.shading.background_color = (0.9, 0.9, 0.9)
+    return area
+
+
+def look(area, name, seconds=0.6):
+    """A picture of the screen with the area's sidebar on Pegbar."""
+    pbgui.tab(area, "Pegbar")
+    area.tag_redraw()
+    yield seconds
+    pbgui.shot(name)
+
+
 def override(area, region="WINDOW"):
     """The context of a click in an area."""
     return bpy.context.temp_override(window=pbgui.window(), area=area, region=pbgui.region(area, region))
