@@ -75,7 +75,7 @@ check: .venv/engine/.ready ## format, lint, types, import floors
 	@$(ENGINE) -m mypy
 	@$(ENGINE) -m pytest -q tests/test_floors.py
 
-test-gui: .venv/.libraries build demo/demo.blend ## what a user does, in a real Blender 5.2 window (root, Debian's debootstrap; first run: 3 minutes)
+test-gui: .venv/.libraries .venv/diffusion/.ready build demo/demo.blend ## what a user does, in a real Blender 5.2 window (root, Debian's debootstrap; first run: 3 minutes)
 	@$(ENGINE) tests/gui/run.py
 
 demo/demo.blend:
