@@ -292,6 +292,10 @@ def _with_ends(even: Ink, lines: CentreLines) -> CentreLines:
                 path, width, known = _to_end(even, points[e][::turn], widths[e][::turn], sure[e][::turn])
                 points[e], widths[e], sure[e] = path[::turn], width[::turn], known[::turn]
                 nodes[node] = path[-1]
+        if start >= 0 and free[start] and free[end] and (len(points[e]) - 1) * SPACING < widths[e].max():
+            points[e], widths[e] = _blot(even, points[e], float(widths[e].max()))
+            sure[e] = np.ones(len(points[e]), bool)
+            nodes[start], nodes[end] = points[e][0], points[e][-1]
     offsets = np.cumsum([0, *map(len, points)])
     level = (
         np.repeat(lines.level[np.minimum(lines.offsets[:-1], max(len(lines.level) - 1, 0))], np.diff(offsets))
@@ -311,6 +315,28 @@ def _with_ends(even: Ink, lines: CentreLines) -> CentreLines:
         nodes,
         lines.reach,
     )
+
+
+def _blot(even: Ink, path: Array, width: float) -> tuple[Array, Array]:
+    """A line no longer than it is wide, by the place, area and lengths of its ink."""
+    middle, far = path.mean(axis=0), 1.2 * width + 3
+    x0, y0 = np.maximum(middle - far, 0).astype(int)
+    part = even[y0 : int(middle[1] + far) + 1, x0 : int(middle[0] + far) + 1]
+    labels = ndimage.label(part > 0.25, np.ones((3, 3)))[0]
+    row, column = np.minimum((middle - (x0, y0)).astype(int)[::-1], np.array(part.shape) - 1)
+    amount = np.where(labels == labels[row, column], part, 0).astype(np.float64)
+    rows, columns = np.nonzero(amount)
+    weight = amount[rows, columns]
+    places = np.stack([columns + x0 + 0.5, rows + y0 + 0.5], axis=1)
+    middle, area = np.average(places, axis=0, weights=weight), float(weight.sum())
+    spread, ways = np.linalg.eigh(np.cov(places.T, aweights=weight) if len(places) > 1 else np.eye(2))
+    round_ = float(np.sqrt(4 * area / np.pi))
+    across = min(4 * float(np.sqrt(max(spread[0], 0.05))), round_)
+    long = max(area / across - np.pi * across / 4, 0.0)
+    if spread[1] < 1.3 * spread[0] or long < 0.1 * across:
+        return middle + ways[:, 1] * np.array([[-1e-3], [1e-3]]), np.full(2, round_)
+    count = max(int(np.ceil(long / SPACING)), 1) + 1
+    return middle + ways[:, 1] * np.linspace(-long / 2, long / 2, count)[:, None], np.full(count, across)
 
 
 def _to_end(even: Ink, path: Array, width: Array, sure: NDArray[np.bool_]) -> tuple[Array, Array, NDArray[np.bool_]]:

@@ -40,6 +40,10 @@ _FOUND, _FOUND_AGAIN = 0.55, 0.8
 """Share of a stroke that must be on lines; the same for one that the last frame did not show."""
 _LONGER = 0.3
 """Share of a stroke's length by which it may become longer or shorter from one frame to the next."""
+_MERGED = 1.25
+"""Widths of a stroke from which a line is not it alone, but runs together with others."""
+_UNMOVED = 0.5
+"""Pixels across its lines by which a stroke that stays where it is may be off."""
 _SPACED = 1.5
 """Pixels between two places of the lines that a stroke may go to."""
 
@@ -49,10 +53,15 @@ class Way:
     """The places (m, 2) of one known stroke, about evenly spaced; one place for a dot."""
 
     points: Array
+    widths: Array
+    """(m,)"""
     closed: bool
-    width: float
     missing: bool = False
     """Whether the last frame did not show it."""
+
+    @property
+    def width(self) -> float:
+        return max(float(self.widths.mean()), 1.0)
 
 
 @dataclass(frozen=True)
@@ -77,18 +86,20 @@ def follow(ways: list[Way], lines: CentreLines, size: tuple[int, int]) -> list[F
     places = np.concatenate([way.points for way in ways])
     stroke = np.repeat(np.arange(len(ways)), [len(way.points) for way in ways])
     dot = np.array([len(way.points) == 1 for way in ways])
-    moved = _bent(places, _headings(places, ways), ~dot[stroke], lines, size)
     network = _Network(lines, max(1, round(_SPACED / SPACING)))
+    start = np.cumsum([0, *(len(way.points) for way in ways)])
+    still = np.array([_is_still(network, way) for way in ways])
+    moved = _bent(places, _headings(places, ways), ~dot[stroke], still[stroke], lines, size)
+    moved[still[stroke]] = 0
     state, owner = places + moved, np.full(len(network.points), -1)
     for reach in (_WIDE, _NEAR, _NEAR):
         choice = _chosen(network, ways, stroke, state, max(reach * diagonal, 5.0), owner)
         owner = _owners(network, stroke, state, choice)
-        state = _settled(network, ways, state, choice)
-    start = np.cumsum([0, *(len(way.points) for way in ways)])
+        state = np.where(still[stroke, None], places, _settled(network, ways, state, choice))
     rows = [slice(i, j) for i, j in pairwise(start.tolist())]
     return [
-        _lost(state[at]) if len(way.points) == 1 else _on_lines(network, way, state[at], choice[at])
-        for way, at in zip(ways, rows, strict=True)
+        _lost(state[at]) if len(way.points) == 1 else _on_lines(network, way, state[at], choice[at], held)
+        for way, at, held in zip(ways, rows, still.tolist(), strict=True)
     ]
 
 
@@ -103,7 +114,42 @@ class _Network:
         self.points = lines.points[self.rows]
         self.doubled = doubled(lines.tangents[self.rows])
         self.sure = lines.sure[self.rows]
+        self.widths = lines.widths[self.rows]
         self.tree = cKDTree(self.points)
+
+    def alone(self, rows: Indices, widths: Array) -> NDArray[np.bool_]:
+        """Whether points were measured, and on no line so wide that it is several strokes."""
+        return self.sure[rows] & (self.widths[rows] < _MERGED * widths + 0.75)
+
+
+def _is_still(network: _Network, way: Way) -> bool:
+    """Whether a stroke's lines are where they were: all that was measured across, and its ends where they can be seen."""
+    if way.missing or len(way.points) == 1:
+        return False
+    heading = _headings(way.points, [way])
+    gap, near = network.tree.query(way.points, k=np.arange(1, 5), distance_upper_bound=way.width + 3)
+    near = np.minimum(near, len(network.points) - 1)
+    along = (network.doubled[near] * doubled(heading)[:, None]).sum(axis=2)
+    within = (gap < np.maximum(network.widths[near], way.widths[:, None]) / 2 + 1).any(axis=1)
+    fits = (along > 0.7) & network.alone(near, way.widths[:, None]) & np.isfinite(gap)
+    across = np.stack([-heading[:, 1], heading[:, 0]], axis=1)
+    off = np.abs(((network.points[near] - way.points[:, None]) * across[:, None]).sum(axis=2))
+    off = np.where(fits, off, np.inf).min(axis=1)
+    seen = np.isfinite(off)
+    if within.mean() < 0.97 or seen.mean() < 0.2 or np.percentile(off[seen], 92) > _UNMOVED:
+        return False
+    return way.closed or all(_ends_there(network.lines, way.points[::turn], way.width) for turn in (1, -1))
+
+
+def _ends_there(lines: CentreLines, points: Array, width: float) -> bool:
+    """Whether a stroke's last place is the free end of a line, or no free end is near that could be it."""
+    heading = points[-1] - points[max(len(points) - 4, 0)]
+    away = lines.nodes[lines.degree == 1] - points[-1]
+    gap = np.linalg.norm(away, axis=1)
+    heading = heading / max(float(np.linalg.norm(heading)), 1e-9)
+    beside = np.abs(away @ np.array([-heading[1], heading[0]]))
+    own = gap[(gap < 2 * width + 3) & (beside < width / 2 + 1)]
+    return not len(own) or bool(own.min() < 1.25 + 0.1 * width)
 
 
 def doubled(way: Array) -> Array:
@@ -128,7 +174,9 @@ def _headings(places: Array, ways: list[Way]) -> Array:
     return np.concatenate(found)
 
 
-def _bent(places: Array, headings: Array, used: NDArray[np.bool_], lines: CentreLines, size: tuple[int, int]) -> Array:
+def _bent(
+    places: Array, headings: Array, used: NDArray[np.bool_], still: NDArray[np.bool_], lines: CentreLines, size: tuple[int, int]
+) -> Array:
     """(k, 2) how far each place moves where the drawing as a whole is bent onto the lines.
 
     Each place is drawn to the nearest line of its direction, across it only, as are lines to places; what is near each other moves alike.
@@ -141,7 +189,10 @@ def _bent(places: Array, headings: Array, used: NDArray[np.bool_], lines: Centre
     own = np.flatnonzero(used)
     if not len(own):
         own = np.arange(len(places))
+    rest = np.flatnonzero(still)
+    held = np.concatenate([rest, rest]), np.repeat(np.eye(2), len(rest), axis=0)
     for scale in _SCALES:
+        before = moved.copy()
         reach = 0.4 * scale * diagonal + 2
         turn = 0.5 * reach
         tree = cKDTree(np.concatenate([ink, turn * ink_way], axis=1))
@@ -153,13 +204,19 @@ def _bent(places: Array, headings: Array, used: NDArray[np.bool_], lines: Centre
             at, target = np.concatenate([own, own[back]]), np.concatenate([to, np.arange(len(ink))])
             off = ((ink[target] - now[at]) * normal[target]).sum(axis=1)
             gap = ((ink[target] - now[at]) ** 2).sum(axis=1)
-            weight = 1 / (1 + gap / reach**2) ** 2
-            moved += _field(now[at], normal[target], off, weight, now, size, cell, scale * diagonal / 2)
+            near = max(2.0, 1.5 * float(np.median(np.abs(off))))
+            weight = 1 / (1 + gap / reach**2) ** 2 / (1 + (off / near) ** 2) ** 2
+            at, across = np.concatenate([at, held[0]]), np.concatenate([normal[target], held[1]])
+            off = np.concatenate([off, -(moved[held[0]] * held[1]).sum(axis=1)])
+            weight = np.concatenate([weight, np.ones(len(held[0]))])
+            moved += _field(now[at], across, off, weight, now, before - moved, size, cell, scale * diagonal / 2)
     return moved
 
 
-def _field(at: Array, normal: Array, off: Array, weight: Array, to: Array, size: tuple[int, int], cell: float, sigma: float) -> Array:
-    """(k, 2) the smooth move at `to` that does best for moves by `off` along `normal` asked for at `at`."""
+def _field(
+    at: Array, normal: Array, off: Array, weight: Array, to: Array, back: Array, size: tuple[int, int], cell: float, sigma: float
+) -> Array:
+    """(k, 2) the smooth move at `to` that does best for moves by `off` along `normal` asked for at `at`, and else goes `back`."""
     grid = (int(size[1] / cell) + 9, int(size[0] / cell) + 9)
     x, y = ((at[:, axis] / cell + 4).clip(0, grid[1 - axis] - 1).astype(np.intp) for axis in (0, 1))
     flat = y * grid[1] + x
@@ -168,14 +225,11 @@ def _field(at: Array, normal: Array, off: Array, weight: Array, to: Array, size:
         ndimage.gaussian_filter(np.bincount(flat, weight * value, grid[0] * grid[1]).reshape(grid), max(sigma / cell, 0.7), mode="constant")
         for value in (n0 * n0, n0 * n1, n1 * n1, n0 * off, n1 * off)
     ]
-    a, b, c, p, q = sums
-    held = 0.05 * (a + c) + 1e-9
-    a, c = a + held, c + held
-    det = a * c - b * b
     where = np.stack([to[:, 1] / cell + 3.5, to[:, 0] / cell + 3.5])
-    return np.stack(
-        [ndimage.map_coordinates(part, where, order=1, mode="nearest") for part in ((c * p - b * q) / det, (a * q - b * p) / det)], axis=1
-    )
+    a, b, c, p, q = (ndimage.map_coordinates(part, where, order=1, mode="nearest") for part in sums)
+    held = 0.03 * (a + c) + 1e-9
+    a, c, p, q = a + held, c + held, p + held * back[:, 0], q + held * back[:, 1]
+    return np.stack([c * p - b * q, a * q - b * p], axis=1) / (a * c - b * b)[:, None]
 
 
 def _chosen(network: _Network, ways: list[Way], stroke: Indices, state: Array, reach: float, owner: Indices) -> Indices:
@@ -247,33 +301,60 @@ def _settled(network: _Network, ways: list[Way], state: Array, choice: Indices) 
     for way in ways:
         rows = np.arange(start, start + len(way.points))
         start += len(rows)
-        known = rows[(choice[rows] >= 0) & network.sure[choice[rows]]]
+        known = rows[(choice[rows] >= 0) & network.alone(choice[rows], way.widths)]
         known = known if len(known) else rows[choice[rows] >= 0]
         if not len(known):
             continue
         off = network.points[choice[known]] - state[known]
-        off = np.stack([np.interp(rows, known, off[:, axis]) for axis in (0, 1)], axis=1)
-        settled[rows] += ndimage.gaussian_filter1d(off, 2.0, axis=0, mode="wrap" if way.closed else "nearest")
+        settled[rows] += _agreed(off, known - rows[0], len(rows), way, 4.0)
     return settled
+
+
+def _agreed(off: Array, known: Indices, count: int, way: Way, sigma: float) -> Array:
+    """(count, c) moves along a stroke, smooth, from those (k, c) known at some places, without those that the rest speak against."""
+    for _ in range(2):
+        smooth = _spread(off, known, count, sigma, way.closed)
+        wrong = np.linalg.norm(off - smooth[known], axis=1)
+        right = wrong <= np.maximum(2.5 * np.median(wrong), np.maximum(0.5, 0.1 * way.widths[known]))
+        off, known = off[right], known[right]
+    return _spread(off, known, count, sigma / 2, way.closed)
+
+
+def _spread(values: Array, known: Indices, count: int, sigma: float, closed: bool) -> Array:
+    """(count, c) values (k, c) known at some places, smoothed with a Gaussian and, where none is known, led on."""
+    mode = "wrap" if closed else "nearest"
+    weight = np.zeros(count)
+    weight[known] = 1
+    filled = np.stack([np.interp(np.arange(count), known, column) for column in values.T], axis=1)
+    weight = np.maximum(weight, 0.03)[:, None]
+    total = ndimage.gaussian_filter1d(filled * weight, sigma, axis=0, mode=mode)
+    return total / ndimage.gaussian_filter1d(weight, sigma, axis=0, mode=mode)
 
 
 def _lost(points: Array) -> Found:
     return Found(False, points, np.full(len(points), np.nan), np.zeros(len(points), bool))
 
 
-def _on_lines(network: _Network, way: Way, state: Array, choice: Indices) -> Found:
+def _on_lines(network: _Network, way: Way, state: Array, choice: Indices, still: bool) -> Found:
     """The stroke where it is: across its lines in their middle, along them as it was stretched, up to where they end."""
     on = choice >= 0
     if on.mean() < (_FOUND_AGAIN if way.missing else _FOUND):
         return _lost(state)
     lines = network.lines
     row = network.rows[np.maximum(choice, 0)]
-    known = on & lines.sure[row]
+    known = on & network.alone(np.maximum(choice, 0), way.widths)
     normal = np.stack([-lines.tangents[row, 1], lines.tangents[row, 0]], axis=1)
     off = ((lines.points[row] - state) * normal).sum(axis=1)
-    points = state + np.where(known & (np.abs(off) < way.width + 2), off, 0)[:, None] * normal
+    near = np.flatnonzero(known & (np.abs(off) < way.width + 2) & (not still))
+    if len(near):
+        heading = _headings(state, [way])
+        normal = np.stack([-heading[:, 1], heading[:, 0]], axis=1)
+        off = ((lines.points[row] - state) * normal).sum(axis=1)
+        points = state + normal * _agreed(off[near, None], near, len(state), way, 3.0)
+    else:
+        points = state
     widths = np.where(known, lines.widths[row], np.nan)
-    if not way.closed:
+    if not way.closed and not still:
         points = _to_ends(lines, points, np.where(on, row, -1), way.width)
     return Found(True, points, widths, known)
 
@@ -294,12 +375,17 @@ def _to_ends(lines: CentreLines, points: Array, row: Indices, width: float) -> A
         if not 0.25 < abs(more) < max(_LONGER * along[-1], 2 * width):
             continue
         path = np.concatenate([points, rest[(rest - points[-1]) @ way > 0]]) if over < 0 else points
-        length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
-        change = min(length[-1], along[-1] + more) - along[-1]
-        t = ((along - along[-1]) / max(min(3 * abs(change), along[-1]), 1e-9) + 1).clip(0, 1)
-        at = along + change * t * t * (3 - 2 * t)
-        points = np.stack([np.interp(at, length, path[:, axis]) for axis in (0, 1)], axis=1)
+        points = _stretched(path, along, more)
     return points
+
+
+def _stretched(path: Array, along: Array, change: float) -> Array:
+    """The places of a stroke `along` a path, with the last of them moved on by `change`, those before it by less and less."""
+    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+    change = min(length[-1], along[-1] + change) - along[-1]
+    t = ((along - along[-1]) / max(min(3 * abs(change), along[-1]), 1e-9) + 1).clip(0, 1)
+    at = along + change * t * t * (3 - 2 * t)
+    return np.stack([np.interp(at, length, path[:, axis]) for axis in (0, 1)], axis=1)
 
 
 def _rest(lines: CentreLines, points: Array, row: Indices) -> Array | None:
@@ -315,6 +401,37 @@ def _rest(lines: CentreLines, points: Array, row: Indices) -> Array | None:
     if node < 0 or lines.degree[node] != 1 or (before == last and len(seen) > 4):
         return None
     return lines.points[last : lines.offsets[e + 1]] if side else lines.points[lines.offsets[e] : last + 1][::-1]
+
+
+def continued(found: list[Found], ways: list[Way], paths: list[Array]) -> tuple[list[Found], set[int]]:
+    """Strokes made longer by paths that go on where they end, and which paths those are."""
+    found, used = list(found), set()
+    for i, (at, way) in enumerate(zip(found, ways, strict=True)):
+        if not at.seen or way.closed or len(at.points) < 4:
+            continue
+        limit = max(_LONGER * _length(at.points), 3 * way.width)
+        for turn in (1, -1):
+            points = found[i].points[::turn]
+            heading = points[-1] - points[max(len(points) - 6, 0)]
+            heading = heading / max(float(np.linalg.norm(heading)), 1e-9)
+            best, least, more = -1, np.inf, points[:0]
+            for j, path in enumerate(paths):
+                if j in used or len(path) < 2 or _length(path) > limit:
+                    continue
+                for one in (path, path[::-1]):
+                    gap = float(np.linalg.norm(one[0] - points[-1]))
+                    away = one[-1] - one[0]
+                    ahead = float(heading @ away) / max(float(np.linalg.norm(away)), 1e-9)
+                    if gap < 1.5 * way.width + 3 and ahead > 0.7 and gap < least:
+                        best, least, more = j, gap, one
+            if best >= 0:
+                more = more[(more - points[-1]) @ heading > 0]
+                path = np.concatenate([points, more])
+                along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+                longer = _stretched(path, along, _length(path) - along[-1])[::turn]
+                found[i] = Found(True, longer, found[i].widths, found[i].on)
+                used.add(best)
+    return found, used
 
 
 # --- strokes that moved too far to be followed

@@ -14,8 +14,8 @@ _BESIDE = 0.75
 """Pixels by which a path may run outside half the width of the stroke that explains it."""
 _GAP = 2.5
 """Widths of a stroke under which a path that crosses it stays one."""
-_SHORT = 1.5
-"""Widths that an unexplained part of a path must be long."""
+_SHORT, _LEAST = 0.6, 3.0
+"""Widths, and pixels, that an unexplained part of a path must be long."""
 
 
 class Explained:
@@ -74,7 +74,7 @@ def _parts(path: Path, known: Explained) -> list[Path]:
     parts = []
     for i, j in _runs(~bridged):
         own = ~inside[i:j]
-        if own.sum() * SPACING < max(_SHORT * float(np.median(path.widths[i:j])), 3.0) or own.mean() < 0.5:
+        if own.sum() * SPACING < max(_SHORT * float(np.median(path.widths[i:j])), _LEAST) or own.mean() < 0.5:
             continue
         # a line that starts on another goes on to the middle of it
         i = i - min(int(width[i - 1] / 2 / SPACING) + 1, i) if i else i

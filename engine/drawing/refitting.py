@@ -97,13 +97,24 @@ class Shape:
 
 
 def sampled(shape: Shape, spacing: float, most: int) -> Array:
-    """Places u along a stroke that lie about `spacing` pixels apart, at least one each span, evenly along its length."""
+    """Places u along a stroke that lie about `spacing` pixels apart."""
     if not shape.spans:
         return np.zeros(1)
+    length = _lengths(shape)[1][-1]
+    return evenly(shape, int(np.clip(np.ceil(length / spacing), 1, most)) + 1)
+
+
+def evenly(shape: Shape, count: int) -> Array:
+    """(count,) places u along a stroke, evenly along its length, the first and the last its ends; its middle if there is one."""
+    if not shape.spans or count == 1:
+        return np.full(count, shape.spans / 2)
+    fine, along = _lengths(shape)
+    return np.interp(np.linspace(0, along[-1], count), along, fine)
+
+
+def _lengths(shape: Shape) -> tuple[Array, Array]:
     fine = np.linspace(0, shape.spans, 8 * shape.spans + 1)
-    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(shape.at(fine), axis=0), axis=1))])
-    count = int(np.clip(np.ceil(along[-1] / spacing), 1, most))
-    return np.interp(np.linspace(0, along[-1], count + 1), along, fine)
+    return fine, np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(shape.at(fine), axis=0), axis=1))])
 
 
 def refitted(shape: Shape, u: Array, targets: Array, weights: Array) -> Shape:

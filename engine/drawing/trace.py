@@ -3,6 +3,7 @@
 Knows arrays of ink alone: no file, no pipeline, no Blender.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,11 +13,11 @@ from scipy.spatial import cKDTree
 from ..strokes import BEZIER, Strokes
 from .centrelines import CentreLines, centre_lines
 from .fitting import fitted
-from .identity import Found, Way, follow, paired, resampled_as
+from .identity import Found, Way, continued, follow, paired, resampled_as
 from .joining import Path, joined
 from .leftovers import Explained, unexplained
 from .raster import MIN_WIDTH
-from .refitting import Shape, divided, refitted, sampled
+from .refitting import Shape, divided, evenly, refitted, sampled
 from .single import Stroke, apart, together
 
 Array = NDArray[np.float64]
@@ -28,6 +29,8 @@ HOLD = 0.5
 
 _LOOSER = 2.5
 """Tolerances by which a known stroke may leave its line before it gets more control points than it had."""
+_LOOSE = 0.12
+"""The same as a share of its width."""
 _SPACING, _PLACES = 2.0, 250
 """Pixels between the places of a stroke that are looked for, and how many they are at most."""
 _DOT = 1.2
@@ -36,8 +39,8 @@ _SAME_WIDTH = 0.12
 """Share of its width by which a stroke that is held may differ."""
 _POINT = 0.5
 """Widths up to which a new stroke is a single point."""
-_DIVIDED = 5
-"""How often a known stroke's control points may be doubled at most."""
+_DENSE = 12.0
+"""Pixels between a known stroke's control points below which it gets no more of them."""
 _FULL = 0.85
 """Ink from which on a new stroke is opaque."""
 
@@ -162,7 +165,8 @@ def _as_known(stroke: Stroke, style: Stroke, missing: bool, scale: Array) -> _Kn
     if np.linalg.norm(np.diff(points, axis=0), axis=1).sum() < _DOT * width:
         u = np.array([shape.spans / 2])
         points = shape.at(u) if len(shape.points) else points
-    return _Known(stroke, style, missing, u, Way(points, shape.cyclic, width, missing))
+    widths = np.maximum(_along(shape, u / max(shape.spans, 1)), MIN_WIDTH) if len(shape.points) else np.ones(1)
+    return _Known(stroke, style, missing, u, Way(points, widths, shape.cyclic, missing))
 
 
 def _carried(strokes: list[Stroke], pairs: list[tuple[Stroke, Stroke]]) -> list[Stroke]:
@@ -190,6 +194,8 @@ def _followed(known: list[_Known], lines: CentreLines, size: tuple[int, int], sc
     drawn = [each for each in known if each.drawn]
     found = follow([each.way for each in drawn], lines, size)
     left = unexplained(joined(lines), found, [each.way for each in drawn])
+    found, used = continued(found, [each.way for each in drawn], [path.points for path in left])
+    left = [path for j, path in enumerate(left) if j not in used]
     found, left = _reassigned(drawn, found, left, float(np.hypot(*size)))
     kept = {id(each): _moved(each, at, scale, tolerance) for each, at in zip(drawn, found, strict=True) if at.seen}
     pairs = [(each.stroke, kept[id(each)]) for each in drawn if id(each) in kept]
@@ -219,7 +225,7 @@ def _reassigned(known: list[_Known], found: list[Found], left: list[Path], diago
 
 def _moved(known: _Known, at: Found, scale: Array, tolerance: float) -> Stroke:
     """A stroke where the frame shows it; itself where it is held."""
-    shape, u = known.stroke.shape.scaled(scale), known.u
+    shape = known.stroke.shape.scaled(scale)
     ratio = _ratio(known, at, float(np.sqrt(scale.prod())))
     widths = _widths(known, ratio, len(shape.points))
     gap = np.linalg.norm(at.points - known.way.points, axis=1)
@@ -227,15 +233,26 @@ def _moved(known: _Known, at: Found, scale: Array, tolerance: float) -> Stroke:
     if not known.missing and np.percentile(gap, 95) <= HOLD and wider <= max(_SAME_WIDTH, HOLD / known.way.width):
         return known.stroke
     weights = np.where(at.on, 1.0, 0.15)
-    counted = at.on if at.on.any() else np.ones(len(u), bool)
-    for _ in range(_DIVIDED):
+    counted = at.on if at.on.any() else np.ones(len(known.u), bool)
+    length = float(np.linalg.norm(np.diff(at.points, axis=0), axis=1).sum())
+    for shape, u in _structures(known, scale, length):
         shape = refitted(shape, u, at.points, weights)
         off = np.linalg.norm(shape.at(u) - at.points, axis=1)[counted]
-        if not shape.spans or np.percentile(off, 95) <= _LOOSER * tolerance:
+        if np.percentile(off, 95) <= max(_LOOSER * tolerance, _LOOSE * known.way.width):
             break
+    like = known.style if len(shape.points) == len(known.style.depth) else known.stroke
+    return like.reshaped(replace(shape.scaled(1 / scale), widths=_widths(known, ratio, len(shape.points))))
+
+
+def _structures(known: _Known, scale: Array, length: float) -> Iterator[tuple[Shape, Array]]:
+    """The shapes that a stroke may be bent from, with its places on them: the source's, its own, then with ever more control points."""
+    style, shape, u = known.style.shape.scaled(scale), known.stroke.shape.scaled(scale), known.u
+    if len(style.points) != len(shape.points):
+        yield style, evenly(style, len(u))
+    yield shape, u
+    while shape.spans and length / shape.spans > max(_DENSE, 3 * known.way.width):
         shape, u = divided(shape), 2 * u
-    moved = shape.scaled(1 / scale)
-    return known.stroke.reshaped(replace(moved, widths=_widths(known, ratio, len(shape.points))))
+        yield shape, u
 
 
 def _ratio(known: _Known, at: Found, scale: float) -> Array:
@@ -281,11 +298,12 @@ def _with_new(strokes: list[Stroke], before: list[Stroke], left: list[Path], sca
         stroke = _new(path, scale, tolerance)
         if tree is not None:
             nearest = tree.query(stroke.shape.points)[1]
-            like = near[int(np.bincount(owner[nearest]).argmax())]
+            most = int(np.bincount(owner[nearest]).argmax())
+            like = near[most]
             depth = np.concatenate([each.depth for each in near])[nearest]
             line = like.line_colour if like.line_colour[3] > 0 else stroke.line_colour
             stroke = replace(stroke, depth=depth, layer=like.layer, material=like.material, line_colour=line)
-            above.setdefault(near.index(like) if strokes else -1, []).append(stroke)
+            above.setdefault(most if strokes else -1, []).append(stroke)
         else:
             above.setdefault(-1, []).append(stroke)
     made = list(above.get(-1, []))
