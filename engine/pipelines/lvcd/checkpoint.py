@@ -13,6 +13,7 @@ from .decoding import Pending
 from .sampling import Carry
 
 _FORMAT = "1"
+_NUMBERS = ("run", "segment", "place", "chunk")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Checkpoint:
     """Which of its segments was sampled last."""
     place: int
     """Places of the run that were decoded before it."""
+    chunk: int
+    """Frames that are decoded at once; it stays as it was where less memory is free later."""
     carry: Carry
     """What the next segment starts from."""
     pending: Pending | None
@@ -42,7 +45,7 @@ def keep(folder: Path, checkpoint: Checkpoint) -> None:
         tensors |= {f"pending.{name}": value for name, value in vars(checkpoint.pending).items()}
     tensors |= {f"seam.{drawing}": value for drawing, value in checkpoint.seam.items()}
     tensors["latents"] = checkpoint.latents
-    numbers = {name: str(getattr(checkpoint, name)) for name in ("run", "segment", "place")}
+    numbers = {name: str(getattr(checkpoint, name)) for name in _NUMBERS}
     data = save({name: tensor.contiguous() for name, tensor in tensors.items()}, numbers | {"format": _FORMAT})
     write_atomic(_file(folder), data)
 
@@ -65,10 +68,12 @@ def kept(folder: Path) -> Checkpoint | None:
         if rest:
             parts[part][rest] = tensor
     return Checkpoint(
-        int(numbers["run"]), int(numbers["segment"]), int(numbers["place"]),
-        Carry(**parts["carry"]), Pending(**parts["pending"]) if parts["pending"] else None, tensors["latents"],
-        {int(drawing): tensor for drawing, tensor in parts["seam"].items()},
-    )  # fmt: skip
+        **{name: int(numbers[name]) for name in _NUMBERS},
+        carry=Carry(**parts["carry"]),
+        pending=Pending(**parts["pending"]) if parts["pending"] else None,
+        latents=tensors["latents"],
+        seam={int(drawing): tensor for drawing, tensor in parts["seam"].items()},
+    )
 
 
 def forget(folder: Path) -> None:

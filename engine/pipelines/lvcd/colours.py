@@ -11,7 +11,8 @@ from ...drawing.regions import Colours, from_colours, lock, merged, painted, seg
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-_THRESHOLD = 0.5
+DRAWN, EXTRACTED = 0.5, 0.15
+"""Ink from which a pixel counts as line: of a drawing, and of lines found in colour frames, which are fainter where colours are near."""
 _LEAST = 2e-5
 """Share of a reference that a colour must cover to be one of the palette."""
 
@@ -29,14 +30,14 @@ def palette_of(images: Iterable[Pixels], speck_size: int) -> Colours:
     return merged(np.concatenate(colours), np.concatenate(weights), tolerance)[0]
 
 
-def locked(painting: Floats, layer: Floats | None, palette: Colours, close_gaps: int, speck_size: int) -> Pixels:
+def locked(painting: Floats, layer: Floats | None, palette: Colours, threshold: float, close_gaps: int, speck_size: int) -> Pixels:
     """A painting (h, w, 3) in the palette's colours, (h, w, 4) 8-bit: each region has the one that most of its pixels are nearest to.
 
     A transparent colour counts as white, which is what the model saw of it.
     """
     h, w = painting.shape[:2]
     ink = np.zeros((h, w), np.float32) if layer is None else lineart.strength(layer[..., 3])
-    labels = segment(ink, _THRESHOLD, close_gaps, speck_size)
+    labels = segment(ink, threshold, close_gaps, speck_size)
     seen = np.where(palette[:, 3:] == 0, 255, palette).astype(np.uint8)
     seen[:, 3] = 255
     index, _ = lock(labels, np.dstack([painting, np.ones((h, w), np.float32)]), seen, ink)

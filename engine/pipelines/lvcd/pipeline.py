@@ -24,12 +24,12 @@ from ...drawing.regions import eight_bit
 from ...protocol import Job
 from ...spec import Report
 from ...strokes import Strokes
-from . import checkpoint, networks, plan
+from . import checkpoint, colours, networks, plan
 from .checkpoint import Checkpoint
-from .colours import locked, palette_of
 from .conditioning import SCALE, Condition, condition, draw
-from .decoding import Pending, decode
+from .decoding import Chunks, Pending, decode
 from .lines import Lines, cut, reference_picture
+from .memory import chunks_for
 from .networks import Networks
 from .reference_attention import VIDEO_FRAMES
 from .sampling import Carry, Settings, first_carry, hint_frames, sample_segment
@@ -78,6 +78,7 @@ class _Shot:
         numbers = [lines.shown(held[0]) for held in self.frames]
         self.lines = Lines(lines, numbers, self.working_size, self.params, model.lines, report)
         self.settings = _settings(self.params)
+        self.chunks = Chunks()
         self._condition = lru_cache(maxsize=1)(self._conditioned)
         self._palette = self._locked_palette() if self.params["lock_colours"] else None
 
@@ -106,7 +107,7 @@ class _Shot:
 
     def _locked_palette(self) -> NDArray[np.uint8]:
         pictures = (eight_bit(cels.exact(self._references[number], self.size)) for number in self._references.numbers)
-        return palette_of(pictures, self.params["speck_size"])
+        return colours.palette_of(pictures, self.params["speck_size"])
 
     def paste(self) -> None:
         """Writes the references at the drawings that they show, where that is wanted."""
@@ -126,6 +127,7 @@ class _Shot:
         start = checkpoint.kept(self._report.state)
         if start is not None and not self._fits(start):
             start = None
+        self.chunks = chunks_for(self._model.networks, *self.working_size[::-1]) if start is None else Chunks(start.chunk)
         seam = {} if start is None else {drawing: part.numpy() for drawing, part in start.seam.items()}
         for index in range(0 if start is None else start.run, len(self.runs)):
             going_on = start if start is not None and start.run == index else None
@@ -149,7 +151,9 @@ class _Shot:
                 places.next, pending = start.place, start.pending
             else:
                 parts = {drawing: torch.from_numpy(part) for drawing, part in seam.items()}
-                checkpoint.keep(self._report.state, Checkpoint(index, segment, places.next, carry, pending, latents, parts))
+                checkpoint.keep(
+                    self._report.state, Checkpoint(index, segment, places.next, self.chunks.length, carry, pending, latents, parts)
+                )
             pending = self._decode(run, places, latents, pending, segment == run.segments - 1, seam)
 
     def _segments(self, index: int, start: Checkpoint | None) -> Iterator[tuple[int, Carry, torch.Tensor]]:
@@ -200,7 +204,7 @@ class _Shot:
             if not places.wanted:
                 break
             self._report.progress("Decoding", step, len(latents))
-            frames, pending = decode(self._model.networks, latent, pending, last=last and step == len(latents) - 1)
+            frames, pending = decode(self._model.networks, latent, pending, last=last and step == len(latents) - 1, chunks=self.chunks)
             for frame in frames:
                 drawing, share = places.take()
                 if drawing is not None and share > 0 and not self._have(drawing):
@@ -218,7 +222,8 @@ class _Shot:
         image = cels.smooth(_opaque(np.clip(picture, 0, 1)), self.size)
         if self._palette is not None:
             layer = self.lines.layer(drawing, self.size)
-            pixels = locked(image[..., :3], layer, self._palette, self.params["close_gaps"], self.params["speck_size"])
+            threshold = colours.EXTRACTED if self.lines.in_colour else colours.DRAWN
+            pixels = colours.locked(image[..., :3], layer, self._palette, threshold, self.params["close_gaps"], self.params["speck_size"])
             image = np.divide(pixels, 255, dtype=np.float32)
         self._write(drawing, image)
         self._report.preview(cels.smooth(image, _within(self.size, _PREVIEW_SIDE)))
