@@ -17,9 +17,11 @@ BUTTON_SCALE = 1.5
 CHARACTER_PX = 6.0
 """The mean width of a letter at a scale of 1."""
 MARGIN_PX = 52
+LABELS = 0.4
+"""Share of a panel's width that the names of settings take."""
 ICON_PX = 30
-PREVIEW_SCALE = 4.0
-"""Height of the picture of what is being made, in rows."""
+PREVIEW_SCALE = 6.0
+"""Longer side of the picture of what is being made, in rows: a wide one is about four high."""
 PROMPT = "prompt"
 """The name by which every pipeline calls the sentence that it is told."""
 ORDINALS = {1: "Next in line", 2: "2nd in line", 3: "3rd in line"}
@@ -58,7 +60,9 @@ def _picture(column: bpy.types.UILayout, context: bpy.types.Context, entry: Pict
         case "STRIP" if scene.sequence_editor:
             column.prop_search(entry, "strip", scene.sequence_editor, "strips_all", text=" ", icon="SEQUENCE")
             if not entry.strip and (strip := chosen_strip(scene, "")):
-                column.row(heading=" ").label(text=strip.name)
+                split = column.split(factor=LABELS)
+                split.label(text="")
+                split.label(text=strip.name)
         case "FILE":
             column.prop(entry, "file", text=" ")
         case "IMAGE":
@@ -135,8 +139,7 @@ def _models(box: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline,
     """What a method lacks, where it is, who may use it, and where it goes."""
     text(box, context, f"{spec.label} needs {sum(weights.gigabytes for weights in lacking):.2g} GB of published models:", "INFO")
     for weights in lacking:
-        text(box, context, f"{weights.names[0]}, {weights.gigabytes:.2g} GB, from {weights.source}", "DOT")
-        text(box, context, f"Licence: {weights.licence}", "BLANK1")
+        text(box, context, f"{weights.names[0]}, {weights.gigabytes:.2g} GB, {weights.source} (licence: {weights.licence})", "DOT")
     text(box, context, f"Put {'it' if len(lacking) == 1 else 'them'} into {models.folder(spec)}", "BLANK1")
     row = box.row(align=True)
     row.operator("pegbar.open_weights", icon="FILE_FOLDER").pipeline = spec.name
@@ -195,7 +198,8 @@ def _progress(running: run.Run) -> tuple[str, float]:
     of = state.progress.of
     # a step may be told less often than the frames it wrote
     step = max(state.progress.step, _ready(running)) if of == len(running.shot.frames) else state.progress.step
-    return f"{state.progress.phase} {step}/{of}", step / of
+    phase = state.progress.phase
+    return f"{phase}{',' if phase[-1:].isdigit() else ''} {step}/{of}", step / of
 
 
 def _ready(running: run.Run) -> int:

@@ -17,7 +17,7 @@ class Paper:
     def _part(self, **options):
         return Paper(self.lines, self.enabled)
 
-    row = column = box = _part
+    row = column = box = split = _part
 
     def separator(self):
         pass
