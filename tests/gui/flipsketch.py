@@ -5,7 +5,7 @@ import sys
 import bpy
 import pbgui
 import studio
-from studio import ended, look, module, viewport
+from studio import ended, look, viewport
 
 PROMPT = "The fox turns its head and wags its tail"
 LENGTH = 20
@@ -24,7 +24,7 @@ def main():
     own.prompt, own.num_inference_steps, own.size = PROMPT, 8, 96
     yield from look(area, "idle")
     running = studio.click_run("flipsketch", area)
-    yield from pbgui.wait(lambda: has_preview(running) or not running.is_active, 200, 0.02, "a preview")
+    yield from studio.previewed(running)
     yield from look(area, "running", 0.3)
     yield from ended(running, 280)
     assert running.phase == "done", running.text
@@ -36,10 +36,6 @@ def main():
         bpy.ops.pegbar.apply_take(folder=str(running.folder.path))
     scene.frame_set(7)
     yield from look(area, "applied", 1.0)
-
-
-def has_preview(running):
-    return running.folder is not None and module("runs.preview").of(running.folder) is not None
 
 
 pbgui.play(main())

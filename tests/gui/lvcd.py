@@ -35,7 +35,7 @@ def main():
     own.num_inference_steps, own.working_width = 6, 128
     yield from look(area, "idle")
     running = studio.click_run("lvcd", area)
-    yield from pbgui.wait(lambda: running.state.progress is not None or not running.is_active, 120, 0.02, "progress")
+    yield from studio.previewed(running)
     yield from look(area, "running", 0.5)
     yield from ended(running, 250)
     assert running.phase == "done", running.text

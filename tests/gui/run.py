@@ -18,7 +18,9 @@ KILLED = CHROOT / "pb/run/killed"
 ORPHAN_S = 5
 PUBLISHED = ("flipsketch", "lvcd", "dropletvideo")
 """Scripts that run a published pipeline, on a tiny random checkpoint, by the engine with torch."""
-ALL = ("panels", "responsive", "interrupted", "killed", *PUBLISHED)
+ALL = ("panels", "responsive", "interrupted", "killed", "traced", *PUBLISHED)
+TRACED = 8
+"""Frames of the moving drawing that is traced."""
 DIFFUSION = os.environ.get("PEGBAR_DIFFUSION_PYTHON", str(HERE.parents[1] / ".venv/diffusion/bin/python"))
 
 
@@ -53,10 +55,19 @@ def published(pipeline: str) -> int:
     return window(pipeline, str(weights.parent))
 
 
+def traced() -> int:
+    """Has a window show what tracing gives: the demo's drawing, moved, seen as pictures and traced before."""
+    drawing = next((HERE.parents[1] / "demo/pegbar/Drawing Portrait").glob("take_*/inputs/sketch/0001.npz"))
+    folder = DIST / "traced"
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([sys.executable, str(HERE.parent / "blender/tracing.py"), str(drawing), str(folder), str(TRACED)], check=True)
+    return window("traced", str(drawing), str(folder))
+
+
 def main(scripts: list[str]) -> int:
     (archive,) = DIST.glob("pegbar-*.zip")
     subprocess.run([str(HERE / "gui.sh"), "install", "sid", str(archive)], check=True)
-    run = {"killed": killed} | {script: partial(published, script) for script in PUBLISHED}
+    run = {"killed": killed, "traced": traced} | {script: partial(published, script) for script in PUBLISHED}
     codes = {script: run[script]() if script in run else window(script) for script in scripts}
     print("\n" + "\n".join(f"{script}: {'passed' if code == 0 else f'FAILED ({code})'}" for script, code in codes.items()))
     return int(any(codes.values()))

@@ -106,6 +106,12 @@ def click_run(pipeline, area):
     return run.latest(pipeline)
 
 
+def previewed(running, timeout=200):
+    """Waits until there is a picture of what a run makes."""
+    shown = module("runs.preview").of
+    yield from pbgui.wait(lambda: (running.folder and shown(running.folder)) or not running.is_active, timeout, 0.02, "a preview")
+
+
 def ended(running, timeout=60):
     """Waits until a run is at its end."""
     yield from pbgui.wait(lambda: not running.is_active, timeout, 0.05, f"the end of {running.pipeline}: {running}")
