@@ -20,8 +20,8 @@ _FAINTEST = 0.08
 _UNEVEN = 0.02
 """Difference of paper level between two places from which the paper counts as shaded."""
 
-_CLEAN_PAPER, _GREY = 0.97, 0.03
-"""Level from which paper counts as white, and difference of channels up to which a pixel counts as grey."""
+_CLEAN_PAPER, _GREY = 0.96, 0.03
+"""Level from which most of a clean drawing is, its paper, and difference of channels up to which a pixel counts as grey."""
 _LOOK = 256
 """Pixels along the longer side at which a picture is looked at for being in colour."""
 _TINT, _TINTED = 0.12, 0.03
@@ -251,11 +251,11 @@ def _means(rows: Array, count: int) -> Array:
 
 
 def is_ink(image: Array) -> bool:
-    """Whether an image (h, w, 4) is clean grey on even white paper: its darkness is its ink."""
+    """Whether an image (h, w, 4) is clean grey on white paper: its darkness is its ink."""
     sample = image[::3, ::3]
-    white = float(sample[..., 3].min()) == 1 and min(_most_common(image[..., c]) for c in range(3)) >= _CLEAN_PAPER
-    grey = float(np.percentile(np.ptp(sample[..., :3], axis=-1), 99)) <= _GREY
-    return white and grey and _paper(image[..., 1], np.float32(1)).size == 1
+    opaque = float(sample[..., 3].min()) == 1
+    white = float((sample[..., :3] >= _CLEAN_PAPER).all(-1).mean()) >= 0.5
+    return opaque and white and float(np.percentile(np.ptp(sample[..., :3], axis=-1), 99)) <= _GREY
 
 
 def darkness(image: Array) -> Array:
