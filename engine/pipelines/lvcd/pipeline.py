@@ -49,9 +49,10 @@ class Model:
 
 
 def load(weights: Mapping[str, Path], device: str) -> Model:
-    """The networks on the device. Raises PegbarError where a file is missing, damaged or another."""
-    loaded = networks.load(weights, device)
-    return Model(loaded, line_network.load(weights["sk_model"], loaded.device) if "sk_model" in weights else None)
+    """The networks on the device. Raises PegbarError where a file is missing, damaged or another, and MemoryError."""
+    with out_of_memory_as_error():
+        loaded = networks.load(weights, device)
+        return Model(loaded, line_network.load(weights["sk_model"], loaded.device) if "sk_model" in weights else None)
 
 
 def generate(model: Model, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
