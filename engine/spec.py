@@ -3,7 +3,7 @@
 Standard library only. Settings, panel, validation and command line are made from these.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -30,6 +30,24 @@ SUFFIXES: dict[Kind, tuple[str, ...]] = {
 Value = bool | int | float | str
 
 
+class Listed(Protocol):
+    """One of any number that a folder of weights holds."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def picture(self) -> Path | None: ...
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What there is to choose from on this computer: `of` lists what lies where the weights of that name are."""
+
+    weights: str
+    of: Callable[[Path], Sequence[Listed]]
+
+
 @dataclass(frozen=True)
 class Param:
     """One setting; its type is its default's type. `label` in title case, `help` a sentence without a full stop."""
@@ -42,6 +60,8 @@ class Param:
     maximum: float | None = None
     choices: tuple[tuple[str, str, str], ...] = ()
     """For text: (value, label, help) of each choice."""
+    listing: Listing | None = None
+    """For text: the names that it can be, beside none."""
     advanced: bool = False
     """Shown in the closed sub-panel."""
 

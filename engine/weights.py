@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .protocol import PegbarError
-from .spec import Pipeline, Weights
+from .spec import Listed, Listing, Pipeline, Weights
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,27 @@ def given_folders() -> tuple[Path, ...]:
 def locate(spec: Pipeline, folders: Sequence[Path]) -> Mapping[str, Path]:
     """The path of each of the pipeline's weights that is there, by its name: in `<folder>/<pipeline>/`, else in the folder itself; the
     first folder that has it wins. Raises PegbarError where one that is required is in none."""
+    found = _found(spec, folders)
     if lacking := missing(spec, folders):
         wanted = " and ".join(f"{weights.names[0]} ({weights.gigabytes:g} GB, {weights.source})" for weights in lacking)
         where = f"put {'it' if len(lacking) == 1 else 'them'} into {folders[0] / spec.name}" if folders else "choose a weights folder"
         raise PegbarError(f"{spec.label} needs {wanted}: {where}")
-    return {weights.name: path for weights in spec.weights if (path := _path(spec, weights, folders)) is not None}
+    return found
+
+
+def listed(spec: Pipeline, listing: Listing, folders: Sequence[Path]) -> Sequence[Listed]:
+    """What a pipeline lists in the first of the folders that has it; empty where none has."""
+    path = _found(spec, folders).get(listing.weights)
+    return listing.of(path) if path else ()
 
 
 def missing(spec: Pipeline, folders: Sequence[Path]) -> tuple[Weights, ...]:
     """The required weights of a pipeline that are in none of the folders."""
     return tuple(weights for weights in spec.weights if weights.required and _path(spec, weights, folders) is None)
+
+
+def _found(spec: Pipeline, folders: Sequence[Path]) -> Mapping[str, Path]:
+    return {weights.name: path for weights in spec.weights if (path := _path(spec, weights, folders)) is not None}
 
 
 def _path(spec: Pipeline, weights: Weights, folders: Sequence[Path]) -> Path | None:

@@ -2,9 +2,9 @@
 
 import bpy
 
-from . import engine, references, run, takes
+from . import engine, listing, references, run, takes
 
-CLASSES = (*run.CLASSES, *takes.CLASSES, *references.CLASSES, *engine.CLASSES)
+CLASSES = (*run.CLASSES, *takes.CLASSES, *references.CLASSES, *engine.CLASSES, *listing.CLASSES)
 
 
 def register() -> None:

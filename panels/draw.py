@@ -35,7 +35,11 @@ def params(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pip
     column = layout.column()
     for param in spec.params:
         if param.advanced == advanced and param.name != PROMPT:
-            column.prop(group, param.name)
+            row = column.row(align=True)
+            row.prop(group, param.name)
+            if param.listing:
+                menu = row.operator_menu_enum("pegbar.choose_listed", "name", text="", icon="DOWNARROW_HLT")
+                menu.pipeline, menu.param = spec.name, param.name
 
 
 def prompt(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pipeline) -> None:
@@ -180,7 +184,7 @@ def _active(box: bpy.types.UILayout, context: bpy.types.Context, running: run.Ru
     row.operator("pegbar.cancel", text="", icon="X").key = running.key
     if told := _told(running):
         text(box, context, told)
-    if running.folder and (picture := preview.of(running.folder)):
+    if running.folder and (picture := preview.of(running.folder.preview_file)):
         box.template_icon(icon_value=picture.icon_id, scale=PREVIEW_SCALE)
 
 

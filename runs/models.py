@@ -1,10 +1,12 @@
 """Which published models are on this computer: looked for once, since panels ask at every draw, and again when the artist says so."""
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..engine.catalog import PIPELINES
-from ..engine.spec import Pipeline, Weights
+from ..engine.spec import Listed, Param, Pipeline, Weights
+from ..engine.weights import listed as listed_in
 from ..engine.weights import locate
 from ..engine.weights import missing as missing_in
 from ..preferences import machine
@@ -18,6 +20,11 @@ def missing(spec: Pipeline) -> tuple[Weights, ...]:
 def folder(spec: Pipeline) -> Path:
     """Where a pipeline's models are to be put."""
     return machine().weights[0] / spec.name
+
+
+def listed(spec: Pipeline, param: Param) -> Sequence[Listed]:
+    """What a setting can be chosen from on this computer at this moment."""
+    return listed_in(spec, param.listing, machine().weights) if param.listing else ()
 
 
 def look_again() -> None:

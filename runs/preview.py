@@ -1,40 +1,41 @@
-"""Pictures of what is being made, as icons for the panels: read by the run's timer when their file has changed, never in a draw."""
+"""Small pictures as icons for the panels, above all of what is being made: read by the run's timer when their file has changed, never in
+a draw."""
 
 import contextlib
+from pathlib import Path
 
 import numpy as np
 from bpy.types import ImagePreview
 from bpy.utils import previews
 from numpy.typing import NDArray
 
-from ..engine.protocol import JobFolder, PegbarError
+from ..engine.protocol import PegbarError
 from ..timeline.pictures import loaded
 
 _pictures: previews.ImagePreviewCollection | None = None
 _changed: dict[str, int] = {}
-"""When the file of each picture was written, by the take's folder."""
+"""When the file of each picture was written, by its path."""
 
 
-def look(folder: JobFolder) -> None:
-    """Reads a take's picture where there is a newer one; where it cannot be read, the one before stays."""
-    name = str(folder.path)
+def look(path: Path) -> None:
+    """Reads a picture where there is a newer one; where it cannot be read, the one before stays."""
     with contextlib.suppress(OSError, PegbarError):
-        changed = folder.preview_file.stat().st_mtime_ns
-        if _changed.get(name) != changed:
+        changed = path.stat().st_mtime_ns
+        if _changed.get(str(path)) != changed:
             # not by previews.load: it goes through the desktop's thumbnails, which are a second behind
-            _show(name, loaded(folder.preview_file)[::-1])
-            _changed[name] = changed
+            _show(str(path), loaded(path)[::-1])
+            _changed[str(path)] = changed
 
 
-def of(folder: JobFolder) -> ImagePreview | None:
-    """A take's picture as last read."""
-    return None if _pictures is None else _pictures.get(str(folder.path))
+def of(path: Path) -> ImagePreview | None:
+    """A picture as last read."""
+    return None if _pictures is None else _pictures.get(str(path))
 
 
-def forget(folder: JobFolder) -> None:
-    """Frees a take's picture."""
-    if _changed.pop(str(folder.path), None) is not None:
-        del _pictures[str(folder.path)]
+def forget(path: Path) -> None:
+    """Frees a picture."""
+    if _changed.pop(str(path), None) is not None:
+        del _pictures[str(path)]
 
 
 def _show(name: str, pixels: NDArray[np.float32]) -> None:

@@ -302,7 +302,7 @@ def _follow(run: Run, old: list[Event], offset: int) -> Generator[bool, None, Do
                 return end
         if run.state.name == "queued":
             run.ahead = engine.ahead(run.folder)
-        preview.look(run.folder)
+        preview.look(run.folder.preview_file)
         health = engine.ask()
         run.is_lost = health.name in ("silent", "gone")
         run.text, run.report = health.text, health.log
@@ -348,7 +348,7 @@ def _end(run: Run, phase: Literal["done", "stopped", "failed"]) -> None:
     if not run.is_listed:
         bpy.context.window_manager.pegbar_test = run.text
     elif run.folder is not None:
-        preview.forget(run.folder)
+        preview.forget(run.folder.preview_file)
         takes.update(run.folder)
     engine.sleep_when_idle()
     redraw.panels(everything=True)

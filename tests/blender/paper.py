@@ -43,6 +43,7 @@ class Paper:
     def operator_menu_enum(self, name, property, **options):
         assert property in getattr(bpy.ops.pegbar, name.removeprefix("pegbar.")).get_rna_type().properties
         self.lines.append(("menu", options["text"], name))
+        return SimpleNamespace()
 
     def progress(self, text, factor):
         self.lines.append(("bar", text, factor))

@@ -41,11 +41,11 @@ def test_a_strip_with_two_references_comes_back_as_a_strip_of_its_length(scene, 
 
 def test_the_panel_has_a_picture_of_what_is_being_made_until_it_is_made(scene, shot):
     running = run.start(request(bpy.context, "lvcd"))
-    step_until(running, lambda: running.folder and preview.of(running.folder), 60)
-    assert min(preview.of(running.folder).image_size) > 0
+    step_until(running, lambda: running.folder and preview.of(running.folder.preview_file), 60)
+    assert min(preview.of(running.folder.preview_file).image_size) > 0
     kinds = [kind for kind, *_ in drawn("PEGBAR_PT_flat").lines]
     assert kinds.index("bar") < kinds.index("picture")
     run.stop(running)
     run.run_to_end(running)
-    assert preview.of(running.folder) is None
+    assert preview.of(running.folder.preview_file) is None
     assert "picture" not in [kind for kind, *_ in drawn("PEGBAR_PT_flat").lines]

@@ -3,7 +3,7 @@
 import bpy
 import pytest
 from pegbar.engine.catalog import PIPELINES
-from pegbar.engine.protocol import InputFile, Job, JobFolder, PegbarError
+from pegbar.engine.protocol import InputFile, Job, PegbarError
 from pegbar.engine.strokes import Strokes
 from pegbar.runs import preview
 from pegbar.runs.request import describe, request
@@ -222,24 +222,24 @@ def test_every_panel_draws_with_nothing_to_work_on(scene):
 
 
 def test_a_preview_is_read_when_it_changes_and_freed(scene, tmp_path, picture):
-    folder = JobFolder(tmp_path)
-    preview.look(folder)
-    assert preview.of(folder) is None
+    path = tmp_path / "preview.png"
+    preview.look(path)
+    assert preview.of(path) is None
     for colour in ((255, 0, 0), (0, 255, 0)):  # within one second, too
-        picture(folder.preview_file, colour, (12, 6))
-        preview.look(folder)
-        shown = preview.of(folder)
+        picture(path, colour, (12, 6))
+        preview.look(path)
+        shown = preview.of(path)
         assert tuple(shown.image_size) == (12, 6)
         assert [round(value * 255) for value in shown.image_pixels_float[:3]] == list(colour)
-    folder.preview_file.write_bytes(b"half")
-    preview.look(folder)
-    assert round(preview.of(folder).image_pixels_float[1]) == 1, "the last whole one stays"
-    preview.forget(folder)
-    assert preview.of(folder) is None
-    picture(folder.preview_file, (1, 2, 3))
-    preview.look(folder)
+    path.write_bytes(b"half")
+    preview.look(path)
+    assert round(preview.of(path).image_pixels_float[1]) == 1, "the last whole one stays"
+    preview.forget(path)
+    assert preview.of(path) is None
+    picture(path, (1, 2, 3))
+    preview.look(path)
     preview.unregister()
-    assert preview.of(folder) is None
+    assert preview.of(path) is None
 
 
 def test_a_take_of_a_picture_gives_its_settings_back(scene, strip, draw, tmp_path):
