@@ -1,6 +1,6 @@
 """`vidsketch`: drawings at their frames and a sentence become a video (VidSketch, arXiv 2502.01101), in a motion learned from clips."""
 
-from ...spec import Input, Output, Param, Pipeline, Weights
+from ...spec import Input, Listing, Output, Param, Pipeline, Weights
 from .motions import Motion, motions
 
 __all__ = ["SPEC", "TRAINING", "Motion", "motions"]
@@ -26,7 +26,13 @@ SPEC = Pipeline(
     ),
     params=(
         Param("prompt", "", "Prompt", "What the video shows, in a sentence"),
-        Param("motion", "", "Motion", "Name of the learned motion; empty for the only or the first one"),
+        Param(
+            "motion",
+            "",
+            "Motion",
+            "Name of the learned motion; empty for the only or the first one",
+            listing=Listing("motions", motions),
+        ),
         Param(
             "control",
             "auto",
