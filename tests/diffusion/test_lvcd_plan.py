@@ -90,12 +90,13 @@ def test_nothing_is_painted_where_every_drawing_has_its_reference():
 
 
 def test_references_stand_at_the_drawings_that_they_show():
-    """Frames 1 to 6 on twos, the second drawing held to frame 6."""
-    frames, shown = (1, 3, 5), {1: 0, 3: 1, 5: 1}
-    assert plan.anchored((1,), shown, frames, 2) == {0: 1}
-    assert plan.anchored((2, 5), shown, frames, 2) == {0: 2, 1: 5}
-    assert plan.anchored((3, 5), shown, frames, 2) == {1: 3}
-    assert plan.anchored((-4, 0, 7, 9), shown, frames, 2) == {-1: 0, 2: 7}
+    """Frames 1 to 6 on twos, the second drawing held."""
+    starts, last = (1, 3), 6
+    assert plan.anchored((1,), starts, last) == {0: 1}
+    assert plan.anchored((2, 5), starts, last) == {0: 2, 1: 5}
+    assert plan.anchored((3, 5), starts, last) == {1: 3}
+    assert plan.anchored((6,), starts, last) == {1: 6}
+    assert plan.anchored((-4, 0, 7, 9), starts, last) == {-1: 0, 2: 7}
 
 
 @pytest.mark.parametrize("size", [(64, 64), (192, 64), (64, 128), (576, 320), (320, 576), (448, 448), (768, 256)])

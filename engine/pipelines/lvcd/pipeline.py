@@ -21,7 +21,7 @@ from ...diffusion.sampling import rough_picture
 from ...drawing import cels, raster
 from ...drawing.frames import Frames
 from ...drawing.regions import eight_bit
-from ...protocol import Job
+from ...protocol import Job, Shot
 from ...spec import Report
 from ...strokes import Strokes
 from . import checkpoint, colours, networks, plan
@@ -73,7 +73,7 @@ class _Shot:
         self._model, self._references, self._report = model, references, report
         self.size = cels.common_size(lines)
         self.frames = [tuple(held) for _, held in groupby(job.shot.frames, key=lambda frame: lines.file(lines.shown(frame)))]
-        self.anchors = self._anchored(job.shot.frames)
+        self.anchors = self._anchored(job.shot)
         self.runs = plan.runs(len(self.frames), self.anchors, self.params["blend_frames"], self.params["keep_references"])
         self.working_size = plan.fitted(self.size, self.params["working_width"])
         numbers = [lines.shown(held[0]) for held in self.frames]
@@ -85,13 +85,12 @@ class _Shot:
 
     # --- references
 
-    def _anchored(self, frames: tuple[int, ...]) -> dict[int, int]:
-        shown = {frame: drawing for drawing, held in enumerate(self.frames) for frame in held}
-        anchors = plan.anchored(self._references.numbers, shown, frames, len(self.frames))
+    def _anchored(self, shot: Shot) -> dict[int, int]:
+        anchors = plan.anchored(self._references.numbers, [held[0] for held in self.frames], shot.last)
         for number in self._references.numbers:
             if number not in anchors.values():
                 self._report.warn(f"The reference at frame {number} is not used: another one is nearer to all that it could serve")
-            elif not frames[0] <= number <= frames[-1]:
+            elif not shot.first <= number <= shot.last:
                 self._report.warn(f"The reference at frame {number} lies outside the shot, so its lines are found in the picture itself")
         for number, (width, height) in cels.other_proportions(self._references, self.size):
             self._report.warn(

@@ -3,7 +3,8 @@
 Numbers alone: knows no picture, no file and no network.
 """
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, log
@@ -40,20 +41,18 @@ class Run:
         return frozenset(d for d, share in zip(self.drawings, self.shares, strict=True) if d is not None and share > 0)
 
 
-def anchored(numbers: tuple[int, ...], shown: Mapping[int, int], frames: tuple[int, ...], drawings: int) -> dict[int, int]:
+def anchored(numbers: tuple[int, ...], starts: Sequence[int], last: int) -> dict[int, int]:
     """Where each reference that is of use stands: its drawing -> its frame number.
 
-    `shown` is the drawing at each of the shot's `frames`. A reference before the shot stands at -1, one after it at `drawings`; of several
-    at one place only the nearest is of use: the last before the shot, else the first.
+    `starts` are the first frames of the shot's drawings, `last` is its last frame. A reference before the shot stands at -1, one after it
+    behind the last drawing; of several at one place only the nearest is of use: the last before the shot, else the first.
     """
     places: dict[int, int] = {}
     for number in sorted(numbers):
-        if number < frames[0]:
+        if number < starts[0]:
             places[-1] = number
-        elif number > frames[-1]:
-            places.setdefault(drawings, number)
         else:
-            places.setdefault(shown[max(frame for frame in frames if frame <= number)], number)
+            places.setdefault(bisect_right(starts, number) - 1 if number <= last else len(starts), number)
     return dict(sorted(places.items()))
 
 
