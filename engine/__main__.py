@@ -13,6 +13,7 @@ if MISSING := [m for m in ("numpy", "scipy", "skimage", "skia", "PIL", "av", "sa
         f"{sys.executable} lacks the engine's packages ({', '.join(MISSING)}): install them, or choose the engine's Python in the preferences"
     )
 
+import argparse
 import contextlib
 import signal
 import time
@@ -20,10 +21,11 @@ from collections.abc import Iterator, Sequence
 
 from . import __version__
 from .catalog import PIPELINES
-from .commandline import machine_of, parser, table, take
-from .protocol import Done, Event, Failed, FrameWritten, JobFolder, PegbarError, Progress, Warned
-from .weights import Machine
-from .worker import Models, run_job, serve
+from .commandline import lesson, machine_of, parser, table, take
+from .pipelines.vidsketch import TRAINING
+from .protocol import Cancelled, Done, Event, Failed, FrameWritten, JobFolder, PegbarError, Progress, Warned
+from .weights import Machine, locate
+from .worker import Models, code_of, run_job, serve
 
 DONE, FAILED, BAD_USAGE, CANCELLED = 0, 1, 2, 130
 LINE_S = 5.0
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             serve(options.folder, machine_of(options))
         if options.command == "run":
             return run([JobFolder(path.absolute()) for path in options.jobs], machine_of(options))
+        if options.command == "train":
+            return teach(options)
         return run([take(PIPELINES[options.command], options, say)], machine_of(options))
     except PegbarError as error:
         say(str(error))
@@ -58,6 +62,23 @@ def run(folders: list[JobFolder], machine: Machine) -> int:
             say(f"Stopped. {len(folder.state().frames)} files are ready in {folder.outputs}; the same command goes on after them")
             return CANCELLED
     return FAILED if any(isinstance(end, Failed) for end in ends) else DONE
+
+
+def teach(options: argparse.Namespace) -> int:
+    """Teaches a motion; Ctrl-C keeps what is learned."""
+    params, machine, folder = lesson(options), machine_of(options), JobFolder(options.out.absolute())
+    weights = locate(TRAINING, machine.weights)
+    training = code_of(TRAINING, "training")
+    folder.withdraw_cancel()
+    try:
+        with _interrupt_cancels(folder):
+            given = training.Lesson(options.clips.absolute(), options.held_out and options.held_out.absolute(), folder.path, params)
+            training.train(given, weights["sd15"], machine.device, Line().tell)
+    except Cancelled:
+        say(f"Stopped. What is learned so far is in {folder.path}; the same command goes on")
+        return CANCELLED
+    print(folder.path, flush=True)
+    return DONE
 
 
 def say(text: str) -> None:

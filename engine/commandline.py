@@ -15,8 +15,9 @@ from typing import Any
 
 from .catalog import PIPELINES
 from .drawing.frames import encode_png, read_movie
+from .pipelines.vidsketch import TRAINING
 from .protocol import InputFile, Job, JobFolder, PegbarError, Shot, refused, write_atomic
-from .spec import SUFFIXES, Input, Param, Pipeline, check
+from .spec import SUFFIXES, Input, Param, Pipeline, check, complete
 from .weights import Machine, given_folders, missing
 
 MOVIES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
@@ -44,6 +45,10 @@ def parser(version: str) -> argparse.ArgumentParser:
     serve.add_argument("folder", type=Path, metavar="FOLDER")
     for command in (run, serve):
         _add_machine(command)
+    taught = commands.add_parser("train", help="teach a pipeline from your own clips").add_subparsers(
+        dest="pipeline", required=True, metavar="PIPELINE"
+    )
+    _add_training(taught.add_parser(TRAINING.name, help=_plain(TRAINING.help), description=_plain(TRAINING.help)))
     for spec in PIPELINES.values():
         _add_pipeline(commands.add_parser(spec.name, help=_plain(spec.help), description=_plain(spec.help)), spec)
     return top
@@ -86,6 +91,11 @@ def take(spec: Pipeline, options: argparse.Namespace, say: Say) -> JobFolder:
     return folder
 
 
+def lesson(options: argparse.Namespace) -> dict[str, Any]:
+    """The completed settings of a training. Raises PegbarError where one is none that it can take."""
+    return dict(complete(TRAINING, {param.name: getattr(options, f"param_{param.name}") for param in TRAINING.params}))
+
+
 def _add_pipeline(command: argparse.ArgumentParser, spec: Pipeline) -> None:
     inputs = command.add_argument_group(
         "inputs", "a folder of images or of drawings (.npz), a movie, a file, or N=FILE for frame N (repeat it)"
@@ -114,6 +124,20 @@ def _add_pipeline(command: argparse.ArgumentParser, spec: Pipeline) -> None:
         _add_machine(command)
     else:
         command.set_defaults(weights=None, device="cpu")
+
+
+def _add_training(command: argparse.ArgumentParser) -> None:
+    clips = command.add_argument_group("clips", "a folder of movies, of folders of images, or of the images of one clip")
+    clips.add_argument("--clips", type=Path, required=True, metavar="FOLDER", help="what is learned from")
+    clips.add_argument("--held-out", type=Path, metavar="FOLDER", help="clips that are not learned from: the loss on them is measured")
+    clips.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER",
+        help="the motion; in motions/ of a weights folder it is offered at once; the same command goes on where it stopped",
+    )  # fmt: skip
+    settings = command.add_argument_group("settings")
+    for param in TRAINING.params:
+        _add_param(settings, param)
+    _add_machine(command)
 
 
 def _add_machine(command: argparse.ArgumentParser) -> None:

@@ -184,16 +184,21 @@ def _loaded(spec: Pipeline, models: Models, machine: Machine) -> tuple[Any, Any]
     if spec.name not in models:
         models.clear()
         weights = locate(spec, machine.weights)
-        try:
-            module = import_module(f".pipelines.{spec.name}.pipeline", __package__)
-        except ModuleNotFoundError as error:
-            if error.name not in DIFFUSION:
-                raise
-            raise PegbarError(
-                f"{spec.label} needs the diffusion engine, and this Python lacks {error.name}: install pegbar-engine[diffusion] in it"
-            ) from error
+        module = code_of(spec)
         models[spec.name] = module, module.load(weights, machine.device)
     return models[spec.name]
+
+
+def code_of(spec: Pipeline, module: str = "pipeline") -> Any:
+    """A module of a pipeline's code. Raises PegbarError where this Python lacks what it needs."""
+    try:
+        return import_module(f".pipelines.{spec.name}.{module}", __package__)
+    except ModuleNotFoundError as error:
+        if error.name not in DIFFUSION:
+            raise
+        raise PegbarError(
+            f"{spec.label} needs the diffusion engine, and this Python lacks {error.name}: install pegbar-engine[diffusion] in it"
+        ) from error
 
 
 def _finished(folder: JobFolder) -> Done | None:

@@ -5,6 +5,14 @@ from .motions import Motion, motions
 
 __all__ = ["SPEC", "TRAINING", "Motion", "motions"]
 
+_SD15 = Weights(
+    "sd15",
+    ("sd15", "stable-diffusion-v1-5", "stable-diffusion-v1-4"),
+    "huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
+    "CreativeML OpenRAIL-M",
+    4.3,
+)
+
 SPEC = Pipeline(
     name="vidsketch",
     label="VidSketch",
@@ -72,13 +80,7 @@ SPEC = Pipeline(
         ),
     ),
     weights=(
-        Weights(
-            "sd15",
-            ("sd15", "stable-diffusion-v1-5", "stable-diffusion-v1-4"),
-            "huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
-            "CreativeML OpenRAIL-M",
-            4.3,
-        ),
+        _SD15,
         Weights(
             "motions", ("motions", "vidsketch"), "github.com/CSfufu/VidSketch, or `train vidsketch`", "CC BY-NC 4.0 (the authors')", 4.4
         ),
@@ -89,19 +91,28 @@ SPEC = Pipeline(
     space="VIEW_3D",
 )
 
-TRAINING = (
-    Param("prompt", "", "Prompt", "What all the clips show, in a sentence"),
-    Param("name", "", "Name", "What the motion is listed as; empty for the folder's name"),
-    Param("low_rank", False, "Small File", "Learns a small addition (25 MB) in place of a whole network (4.4 GB)"),
-    Param("steps", 15000, "Steps", "How long to learn; the same command with more steps goes on", 1, 1_000_000),
-    Param("frames", 10, "Frames", "Frames that are learned at once", 2, 64),
-    Param("frame_step", 1, "Every", "Takes every n-th frame of the clips", 1, 100),
-    Param("width", 512, "Width", "In pixels; a multiple of 8", 64, 2048),
-    Param("height", 320, "Height", "In pixels; a multiple of 8", 64, 2048),
-    Param("flip", True, "Mirror", "Also learns from the clips mirrored", advanced=True),
-    Param("learning_rate", 3e-5, "Learning Rate", "How fast to learn; about 1e-4 for a small file", 1e-8, 1.0, advanced=True),
-    Param("checkpoint_every", 500, "Keep Every", "Steps after which the motion is kept, shown and measured", 1, 100_000, advanced=True),
-    Param("sample_steps", 20, "Steps Shown", "Steps of the sample that is shown", 1, 1000, advanced=True),
-    Param("seed", 33, "Seed", "The same seed learns the same", advanced=True),
+TRAINING = Pipeline(
+    name="vidsketch",
+    label="VidSketch",
+    verb="Teach Motion",
+    help="Learns a motion from your own clips: a folder of movies, or of folders of images",
+    inputs=(),
+    outputs=(),
+    params=(
+        Param("prompt", "", "Prompt", "What all the clips show, in a sentence"),
+        Param("name", "", "Name", "What the motion is listed as; empty for the folder's name"),
+        Param("low_rank", False, "Small File", "Learns a small addition (25 MB) in place of a whole network (4.4 GB)"),
+        Param("steps", 15000, "Steps", "How long to learn; the same command with more steps goes on", 1, 1_000_000),
+        Param("frames", 10, "Frames", "Frames that are learned at once", 2, 64),
+        Param("frame_step", 1, "Every", "Takes every n-th frame of the clips", 1, 100),
+        Param("width", 512, "Width", "In pixels; a multiple of 8", 32, 2048),
+        Param("height", 320, "Height", "In pixels; a multiple of 8", 32, 2048),
+        Param("flip", True, "Mirror", "Also learns from the clips mirrored", advanced=True),
+        Param("learning_rate", 3e-5, "Learning Rate", "How fast to learn; about 1e-4 for a small file", 1e-8, 1.0, advanced=True),
+        Param("checkpoint_every", 500, "Keep Every", "Steps after which the motion is kept, shown and measured", 1, 100_000, advanced=True),
+        Param("sample_steps", 20, "Steps Shown", "Steps of the sample that is shown", 1, 1000, advanced=True),
+        Param("seed", 33, "Seed", "The same seed learns the same", advanced=True),
+    ),
+    weights=(_SD15,),
 )
-"""The settings of teaching a motion (`training.train`)."""
+"""Teaching a motion (`training.train`): its settings, and what it starts from."""

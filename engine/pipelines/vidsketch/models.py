@@ -117,7 +117,8 @@ def load_adapter(folder: Path, device: torch.device) -> T2IAdapter:
 def load_motion(motion: Motion, base: StableDiffusion) -> InflatedUNet:
     """A motion's whole network; without a config it has Stable Diffusion's sizes."""
     if motion.low_rank:
-        return low_rank.merged(base.inflated(seeded(0)), read(motion.weights), motion.weights).to(base.dtype)
+        unet = low_rank.merged(base.inflated(seeded(0)), read(motion.weights), motion.weights)
+        return torch.nn.Module.to(unet, base.dtype)
     with torch.device("meta"):
         unet = InflatedUNet(read_config(motion.weights.parent, read_config(base.folder / "unet")))
     return fill(unet, read(motion.weights), motion.weights, base.dtype).to(base.device)

@@ -3,9 +3,11 @@
 The folder is a take of its own kind: `events.jsonl` tells how far it is, `cancel` stops it, `preview.png` shows what it makes.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from ...diffusion.checkpoints import read_pickle
 from ...diffusion.memory import device_of, out_of_memory_as_error
 from ...diffusion.sampling import noise, seeded
 from ...drawing.frames import encode_png
-from ...protocol import Cancelled, JobFolder, PegbarError, Progress, refused, write_atomic
+from ...protocol import Cancelled, Done, Failed, JobFolder, PegbarError, Progress, lock, refused, write_atomic
 from . import clips, drawings, low_rank, models, plot, sampling
 from .learning import Batch, Learner
 from .motions import CARD, LOW_RANK, PICTURE
@@ -28,6 +30,7 @@ STATE, SETTINGS = "state/learned.pt", "training.json"
 _HELD_OUT_DRAWS = 4
 """Fixed stretches, noises and timesteps that the held-out loss is the mean of."""
 _HEIGHT_SHOWN = 160
+_TOLD_EVERY_S = 0.5
 
 Told = Callable[[Progress], None]
 
@@ -40,13 +43,44 @@ class Lesson:
     held_out: Path | None
     out: Path
     params: Mapping[str, Any]
-    """Of `TRAINING`."""
+    """All of `TRAINING`'s."""
 
 
 def train(lesson: Lesson, stable_diffusion: Path, device: str, told: Told = lambda progress: None) -> None:
     """Learns a motion, or goes on learning it, until all steps are done. Raises PegbarError, Cancelled."""
-    with out_of_memory_as_error():
-        _Training(lesson, stable_diffusion, device, told).run()
+    folder, started = JobFolder(lesson.out), time.monotonic()
+    with _held(folder):
+        try:
+            _learn(_Training(lesson, stable_diffusion, device, told))
+            folder.append(Done(time.monotonic() - started))
+        except Cancelled:
+            folder.append(Done(time.monotonic() - started, cancelled=True))
+            raise
+        except PegbarError as error:
+            folder.append(Failed(str(error)))
+            raise
+
+
+def _learn(training: "_Training") -> None:
+    try:
+        with out_of_memory_as_error():
+            training.run()
+    except MemoryError as error:
+        raise PegbarError("There is too little memory to learn this: choose fewer frames, a smaller size, or a small file") from error
+
+
+@contextlib.contextmanager
+def _held(folder: JobFolder) -> Iterator[None]:
+    """Makes the folder and keeps it for this process. Raises PegbarError where another has it."""
+    try:
+        folder.state_folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise refused(folder.path, error) from error
+    file = lock(folder.path / "events.jsonl")
+    if file is None:
+        raise PegbarError(f"{folder.path} is already being learned by another Pegbar: wait until it is done")
+    with file:
+        yield
 
 
 class _Training:
@@ -55,6 +89,7 @@ class _Training:
     def __init__(self, lesson: Lesson, stable_diffusion: Path, device: str, told: Told) -> None:
         self.lesson, self.params, self._told = lesson, lesson.params, told
         self.folder = JobFolder(lesson.out)
+        self._phase, self._told_at = "", 0.0
         self._claim()
         self.base = models.load_stable_diffusion(stable_diffusion, device_of(device))
         self.text = self.base.encode_text(self.params["prompt"]).float()
@@ -183,13 +218,11 @@ class _Training:
     # --- its folder
 
     def _claim(self) -> None:
-        """Makes the folder, or finds in it the same lesson. Raises PegbarError."""
+        """Takes the folder for this lesson, or finds the same one in it. Raises PegbarError."""
+        if odd := [side for side in ("width", "height") if self.params[side] % drawings.MULTIPLE]:
+            raise PegbarError(f"The {odd[0]} is {self.params[odd[0]]}: choose a multiple of {drawings.MULTIPLE}")
         out, settings = self.lesson.out, self._identity()
-        try:
-            (out / "state").mkdir(parents=True, exist_ok=True)
-            before = (out / SETTINGS).read_text("utf-8") if (out / SETTINGS).exists() else None
-        except OSError as error:
-            raise refused(out, error) from error
+        before = (out / SETTINGS).read_text("utf-8") if (out / SETTINGS).exists() else None
         if before is not None and before != settings:
             raise PegbarError(f"{out} holds what was learned by another command: choose another folder, or repeat that command unchanged")
         write_atomic(out / SETTINGS, settings.encode())
@@ -212,6 +245,9 @@ class _Training:
     def _tell(self, phase: str, step: int, of: int) -> None:
         if self.folder.cancel_requested:
             raise Cancelled
+        if phase != self._phase or step == of or time.monotonic() - self._told_at >= _TOLD_EVERY_S:
+            self._phase, self._told_at = phase, time.monotonic()
+            self.folder.append(Progress(phase, step, of))
         self._told(Progress(phase, step, of))
 
 
