@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ def _add_pipeline(command: argparse.ArgumentParser, spec: Pipeline) -> None:
         metavar="N",
         help=f"first frame (of the shot, and of files without numbers; default: the first {spec.inputs[0].name}, or 1)",
     )
-    shot.add_argument("--last", type=int, metavar="N", help=f"last frame (default: the last {spec.inputs[0].name})")
+    shot.add_argument("--last", type=int, metavar="N", help=f"last frame (default: {_usual_last(spec)})")
     shot.add_argument("--step", type=int, default=1, metavar="N", help="1: on ones, 2: on twos (default: 1)")
     shot.add_argument("--fps", type=float, default=24.0, help="frames a second (default: 24)")
     shot.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same result (default: 0)")
@@ -152,7 +152,7 @@ def _add_weights(group: Any) -> None:
 
 
 def _add_param(group: Any, param: Param) -> None:
-    text = _plain(f"{param.help} (default: {param.default})")
+    text = _plain(param.help if param.default == "" else f"{param.help} (default: {param.default})")
     options: dict[str, Any] = {"dest": f"param_{param.name}", "default": param.default, "help": text}
     if isinstance(param.default, bool):
         options |= {"action": argparse.BooleanOptionalAction}
@@ -173,9 +173,34 @@ def _gather(spec: Pipeline, options: argparse.Namespace, say: Say) -> tuple[dict
         if first is None and found:
             first = found[0].frame
     given = {name: found for name, found in sources.items() if found}
-    first = 1 if first is None else first
-    leading = next((found[-1].frame for found in given.values()), first)
-    return given, Shot("", first, leading if options.last is None else options.last, options.fps, options.step)
+    shot = Shot("", 1 if first is None else first, _last(spec, options, given, 1 if first is None else first), options.fps, options.step)
+    for wanted in spec.inputs:
+        if wanted.at_end and wanted.name in given:
+            given[wanted.name] = [replace(source, frame=shot.frames[-1]) for source in given[wanted.name]]
+    return given, shot
+
+
+def _last(spec: Pipeline, options: argparse.Namespace, given: dict[str, list[Source]], first: int) -> int:
+    """The last frame: as asked, or that of the leading input; one drawing or picture alone says nothing about a length."""
+    if options.last is not None:
+        return int(options.last)
+    leading = next(iter(given.values()), [])
+    if len(leading) == 1 and _is_animated(spec.inputs[0]):
+        return first + spec.length - 1
+    return leading[-1].frame if leading else first
+
+
+def _usual_last(spec: Pipeline) -> str:
+    main = spec.inputs[0]
+    last, of_one = f"the last {main.name}", f"the one after which there are {spec.length}"
+    if not _is_animated(main):
+        return last
+    return f"{last}; with one alone {of_one}" if main.several else of_one
+
+
+def _is_animated(wanted: Input) -> bool:
+    """Whether one frame of an input becomes many."""
+    return wanted.is_drawing or wanted.is_picture
 
 
 def _sources(wanted: Input, values: list[str], first: int, step: int, say: Say) -> list[Source]:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pegbar.engine.__main__ import BAD_USAGE, CANCELLED, DONE, FAILED, main
 from pegbar.engine.catalog import PIPELINES
-from pegbar.engine.commandline import parser
+from pegbar.engine.commandline import parser, take
 from pegbar.engine.drawing.frames import encode_png, read_image, write_mp4
 from pegbar.engine.protocol import Done, JobFolder
 
@@ -112,6 +113,17 @@ def test_a_folder_whose_numbers_have_gaps_is_numbered_in_order_from_first(pictur
 def test_first_and_last_choose_from_numbered_files(pictures, tmp_path):
     assert still(pictures, tmp_path / "out", "--first", "10", "--last", "13", "--step", "2") == DONE
     assert [f.frame for f in JobFolder(tmp_path / "out").state().frames] == [10, 12]
+
+
+@pytest.mark.parametrize(("more", "last", "end"), [((), 28, 28), (("--last", "12"), 12, 12), (("--last", "12", "--step", "3"), 12, 11)])
+def test_a_shot_from_one_picture_has_a_usual_length_and_ends_on_its_end_image(pictures, tmp_path, more, last, end):
+    """What `take` makes of a command: no model runs."""
+    image, end_image = (str(pictures / f"cat_{n}.png") for n in (9, 10))
+    command = ["dropletvideo", f"--image=5={image}", "--end-image", end_image, "--out", str(tmp_path / "out"), *more]
+    spec = replace(PIPELINES["dropletvideo"], length=24)
+    job = take(spec, parser("0").parse_args(command), print).read_job()
+    assert (job.shot.first, job.shot.last) == (5, last)
+    assert [file.frame for name in ("image", "end_image") for file in job.inputs[name]] == [5, end]
 
 
 def test_files_are_given_one_by_one_with_their_frames(pictures, tmp_path):
