@@ -76,13 +76,13 @@ def with_lora(model: torch.nn.Module, tensors: Tensors, path: Path, under: str =
     for name, (up, down) in zip(targets, _pairs(path, len(targets)), strict=True):
         weight = f"{name}.weight"
         shape = model.get_parameter(weight).shape
-        delta = up.flatten(1).float() @ down.flatten(1).float()
-        if delta.numel() != shape.numel() or len(up) != shape[0]:
+        if up.ndim < 2 or up.shape[:2] != (shape[0], len(down)) or down.shape[1:] != shape[1:]:
             raise PegbarError(f"{path} has {tuple(up.shape)} and {tuple(down.shape)} for {name}: it belongs to another model")
         if everything or name in kept:
             if weight not in merged:
                 raise PegbarError(f"The weights that {path.name} is for lack {weight}: get the checkpoint that was asked for")
-            merged[weight] = merged[weight].float() + delta.reshape(shape)
+            delta = up.flatten(1).float() @ down.flatten(1).float()
+            merged[weight] = merged[weight].float() + delta.reshape(merged[weight].shape)
     return merged
 
 

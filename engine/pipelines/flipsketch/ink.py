@@ -21,7 +21,7 @@ _FULL = 25
 def eight_bit(video: Floats) -> Bytes:
     """Pictures (3, f, h, w) in -1..1 as frames, values cut off, not rounded, as published (SPEC §8)."""
     unit = (video / 2 + 0.5).clip(0, 1)
-    return (np.moveaxis(unit, 0, -1) * np.float32(255)).astype(np.uint8)
+    return np.ascontiguousarray((np.moveaxis(unit, 0, -1) * np.float32(255)).astype(np.uint8))
 
 
 def ink_of(frames: Bytes) -> Floats:

@@ -180,7 +180,7 @@ def aligned(
         target = model.predict(reference[:, :, :1], timestep, texts.null)
     first = reference[:, :, :1].expand(len(latents), -1, -1, -1, -1)
     target = target.expand(len(latents), -1, -1, -1, -1)
-    moved, losses = [], torch.zeros(ALIGN_UPDATES)
+    moved, losses = [], latents.new_zeros(ALIGN_UPDATES)
     for index in range(len(latents)):
         own = slice(index, index + 1)
         others = latents[own, :, 1:].clone()
@@ -189,7 +189,7 @@ def aligned(
             tell()
             loss, others.grad = alignment_gradient(model, first[own], others, target[own], timestep, texts.prompt)
             others.grad /= len(latents)
-            losses[update] += loss.cpu() / len(latents)
+            losses[update] += loss / len(latents)
             adam.step()
         moved.append(torch.cat([first[own], others], 2))
     return torch.cat(moved), losses

@@ -113,7 +113,7 @@ def load_model(weights: Mapping[str, Path], device: torch.device) -> Model:
     unet = _unet(folder / "unet", lora, dtype).to(device)
     install(unet, composition)
     for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
-        _recomputing(block, memory)
+        recomputing(block, memory)
     return Model(
         unet=unet,
         vae=_vae(folder / "vae").to(device),
@@ -170,7 +170,7 @@ def _tokenizer(folder: Path) -> CLIPTokenizer:
         raise PegbarError(f"{folder} is damaged ({error}): download it again") from error
 
 
-def _recomputing(block: torch.nn.Module, memory: Memory) -> None:
+def recomputing(block: torch.nn.Module, memory: Memory) -> None:
     """Lets a block of the UNet save memory in gradients: diffusers' 3D blocks cannot by themselves."""
     forward = block.forward
 

@@ -55,6 +55,7 @@ def generate(animator: Animator, job: Job, inputs: Mapping[str, Frames], report:
     """Writes a drawing for each frame of the shot. Raises PegbarError where there is nothing to animate; Cancelled."""
     drawing = _drawing(inputs["sketch"], bool(job.params["clean"]))
     view = view_of(drawing, str(job.params["view"]), int(job.params["size"]))
+    _check_size(animator.model, view)
     with out_of_memory_as_error():
         clips = _Run(animator, job, report).clips(view.sketch(drawing))
         order = _ranked(animator, job, report, view.sketch(drawing), clips)
@@ -76,6 +77,13 @@ def settings_of(job: Job) -> Settings:
         align=bool(params["align"]),
         align_steps=int(float(params["align_until"]) * steps),
     )
+
+
+def _check_size(model: Model, view: View) -> None:
+    """Raises PegbarError where a picture would shrink to a point within the network."""
+    shrinks = STRIDE * 2 ** (len(model.unet.down_blocks) - 1)
+    if max(view.size) <= shrinks:
+        raise PegbarError(f"Working Size is {min(view.size)}: this model needs more than {shrinks} pixels, and is made for 256")
 
 
 def segments(count: int, at_once: int) -> int:
