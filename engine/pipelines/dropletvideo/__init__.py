@@ -134,4 +134,5 @@ SPEC = Pipeline(
         ),
     ),
     space="SEQUENCE_EDITOR",
+    length=72,
 )
