@@ -86,8 +86,9 @@ build: .venv/blender-4.5/.ready ## dist/pegbar-<version>.zip, checked by Blender
 	@$(ENGINE) $(BLENDER_CLI) build --source-dir . --output-dir dist
 	@$(ENGINE) $(BLENDER_CLI) validate dist/*.zip
 
-bench: .venv/.libraries $(BLENDER) ## the benchmarks' tables
+bench: .venv/.libraries .venv/diffusion/.ready $(BLENDER) ## the benchmarks' tables
 	@for name in flat liven raster; do echo "== $$name"; $(ENGINE) -m benchmarks.$$name || exit 1; done
+	@echo "== dropletvideo"; $(DIFFUSION) -m benchmarks.dropletvideo
 	@for ready in $(BLENDER); do $$(dirname $$ready)/bin/python -m benchmarks.blender || exit 1; done
 
 clean: ## forget the environments and what was made
