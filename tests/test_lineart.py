@@ -134,6 +134,7 @@ def test_a_clean_drawing_is_known_and_keeps_its_greys():
     grey_paper, coloured, cut_out = drawing(paper=(225, 225, 225)), drawing((255, 0, 0)), drawing()
     cut_out[:20, :, 3] = 0
     assert not any(lineart.is_ink(image) for image in (grey_paper, coloured, cut_out, drawing((255, 255, 255), (0, 0, 0))))
+    assert (lineart.darkness(cut_out)[:20] == 0).all()
     with pytest.raises(lineart.Blank, match="all white"):
         lineart.darkness(np.ones((60, 80, 4), np.float32))
 

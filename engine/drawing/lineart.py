@@ -259,8 +259,8 @@ def is_ink(image: Array) -> bool:
 
 
 def darkness(image: Array) -> Array:
-    """The ink of such an image, untouched: (h, w), 0 paper, 1 ink. Raises Blank."""
-    dark = 1 - image[..., 1]
+    """The ink of such an image, untouched, on white where it is transparent: (h, w), 0 paper, 1 ink. Raises Blank."""
+    dark = (1 - image[..., 1]) * image[..., 3]
     if float(dark.max()) < _FAINTEST:
         raise Blank("The line art is all white: choose a strip or a drawing with lines")
     return dark
