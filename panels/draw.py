@@ -63,7 +63,7 @@ def _picture(column: bpy.types.UILayout, context: bpy.types.Context, entry: Pict
     match entry.type:
         case "STRIP" if scene.sequence_editor:
             column.prop_search(entry, "strip", scene.sequence_editor, "strips_all", text=" ", icon="SEQUENCE")
-            if not entry.strip and (strip := chosen_strip(scene, "")):
+            if not entry.strip and (strip := chosen_strip(scene, "", as_picture=True)):
                 split = column.split(factor=LABELS)
                 split.label(text="")
                 split.label(text=strip.name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from ..engine.catalog import pipeline
+from ..engine.catalog import PIPELINES, pipeline
 from ..engine.protocol import Job, PegbarError, Shot
 from ..engine.spec import Input, Pipeline, Value, asked, complete
 from ..settings import PEGBAR_PG_scene, Picture, values_of
@@ -113,8 +113,9 @@ def references(settings: PEGBAR_PG_scene) -> tuple[Source, ...]:
     return tuple(Source(entry.type, entry.name, (), entry.at, entry.frame) for entry in settings.references)
 
 
-def chosen_strip(scene: bpy.types.Scene, named: str) -> bpy.types.Strip | None:
-    """The strip of that name, where none is named the active one; for the strip of a take, the one that it was made from."""
+def chosen_strip(scene: bpy.types.Scene, named: str, as_picture: bool = False) -> bpy.types.Strip | None:
+    """The strip of that name, where none is named the active one. For a strip that such a run has made it is the one that it was made
+    from, so that the next run starts from there again: a coloured strip is no line art, but a picture to start a shot on."""
     editor = scene.sequence_editor
     if editor is None:
         return None
@@ -122,7 +123,10 @@ def chosen_strip(scene: bpy.types.Scene, named: str) -> bpy.types.Strip | None:
         return editor.strips_all.get(named)
     active = editor.active_strip
     take = takes.by_id(active.get("pegbar_take", "")) if active else None
-    return editor.strips_all.get(take.source) if take else active
+    spec = PIPELINES.get(take.job.pipeline) if take else None
+    if spec is None or spec.inputs[0].is_picture != as_picture:
+        return active
+    return editor.strips_all.get(take.source)
 
 
 def _worked_on(context: bpy.types.Context, spec: Pipeline, group: bpy.types.PropertyGroup) -> tuple[Source, Shot]:
@@ -138,7 +142,7 @@ def _worked_on(context: bpy.types.Context, spec: Pipeline, group: bpy.types.Prop
         shot_of = of_drawings if reads_keys(main, settings) else of_drawing
         return source, shot_of(scene, source, settings.length, step)
     if settings.line_art == "STRIP":
-        source = _strip(scene, settings.strip, "line art")
+        source = _strip(chosen_strip(scene, settings.strip), settings.strip, "line art")
         return source, of_strip(scene, source.name)
     return _line_drawing(settings), of_scene(scene)
 
@@ -167,7 +171,7 @@ def _picture(scene: bpy.types.Scene, entry: Picture, wanted: Input, shot: Shot) 
     """The source of one picture, which stands for the shot's first or last frame."""
     at = shot.frames[-1] if wanted.at_end else shot.first
     if entry.type == "STRIP":
-        found = _strip(scene, entry.strip, "picture")
+        found = _strip(chosen_strip(scene, entry.strip, as_picture=True), entry.strip, "picture")
         first, end = strip_range(scene.sequence_editor.strips_all[found.name])
         return replace(found, at=at, frame=min(max(at, first), end - 1))
     if entry.type == "CAMERA":
@@ -184,8 +188,7 @@ def _picture(scene: bpy.types.Scene, entry: Picture, wanted: Input, shot: Shot) 
     return Source(entry.type, chosen, at=at)
 
 
-def _strip(scene: bpy.types.Scene, named: str, holds: str) -> Source:
-    strip = chosen_strip(scene, named)
+def _strip(strip: bpy.types.Strip | None, named: str, holds: str) -> Source:
     if strip is None:
         raise PegbarError(f"The strip {named!r} is gone: choose another" if named else f"Select the strip with the {holds}")
     if strip.type in SILENT_STRIPS:

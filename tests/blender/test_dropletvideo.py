@@ -2,6 +2,7 @@
 
 import bpy
 from pegbar.runs import placing, takes
+from pegbar.runs.request import request
 from pegbar.timeline.versions import strip_range
 
 
@@ -21,5 +22,6 @@ def test_a_strips_frame_comes_back_as_a_strip_above_it(scene, published, picture
     (made,) = placing.strips_of(take)
     assert (*strip_range(made), made.channel) == (12, 21, 3)
     assert strip_range(editor.strips["key art"]) == (11, 13)
+    assert editor.active_strip == made and request(bpy.context, "dropletvideo").sources["image"][0].name == "key art"
     bpy.ops.pegbar.apply_take(folder=str(take.folder.path))
     assert placing.is_shown(take) and not editor.strips["key art"].mute, "a shot does not stand for the strip that it starts on"

@@ -5,10 +5,12 @@ import pytest
 from pegbar.engine.catalog import PIPELINES
 from pegbar.engine.protocol import InputFile, Job, PegbarError
 from pegbar.engine.strokes import Strokes
-from pegbar.runs import preview
+from pegbar.preferences import preferences
+from pegbar.runs import engine, preview
 from pegbar.runs.request import describe, request
 from pegbar.runs.restoring import restore
 from pegbar.settings import chosen, methods_of
+from pegbar.tests.blender import stage
 from pegbar.tests.blender.paper import drawn
 from pegbar.timeline import READ, Source
 
@@ -67,6 +69,20 @@ def test_length_and_rhythm_are_the_artists_or_the_pipelines(scene, strip):
     scene.pegbar.length, scene.pegbar.clip_rhythm, scene.pegbar.rhythm = 8, "2", "3"
     assert shoot().shot.frames == (11, 13, 15, 17)
     assert describe(shoot()) == "4 frames, 11–18, on twos"
+
+
+def test_a_coloured_strip_is_a_picture_to_start_on_and_its_lines_are_what_is_coloured_again(scene, tmp_path):
+    preferences().engine_python, preferences().takes_folder = str(stage.ENGINE), str(tmp_path / "takes")
+    try:
+        stage.line_art(scene, tmp_path)
+        bpy.ops.pegbar.run(pipeline="flat")
+        made = scene.sequence_editor.active_strip.name
+        assert made != "lines"
+        assert request(bpy.context, "flat").sources["lineart"][0].name == "lines"
+        assert shoot().sources["image"][0].name == made
+    finally:
+        engine.stop()
+        preferences().engine_python = preferences().takes_folder = ""
 
 
 @pytest.mark.parametrize("type", ["FILE", "IMAGE"])
