@@ -7,9 +7,9 @@ import pbgui
 import studio
 from studio import ended, look, module
 
-SHOOT = (846, 416)
-"""Where the panel's header is in a window of 1400 x 900; with Ctrl the other panel closes."""
-PROMPT = "The fox looks around while the camera slowly comes nearer"
+SHOOT, COLORIZE = (846, 416), (846, 69)
+"""Where the panels' headers are in a window of 1400 x 900."""
+PROMPT = "The fox looks around and waves"
 
 
 def small(path):
@@ -33,7 +33,9 @@ def main():
     own.image.type, own.image.file, own.prompt = "FILE", small(studio.REPOSITORY / "demo/reference.png"), PROMPT
     scene.frame_set(1)
     yield from look(area, "closed")
-    pbgui.click(SHOOT, ctrl=True)
+    for header in (SHOOT, COLORIZE):
+        pbgui.click(header)
+        yield 0.5
     yield from look(area, "model_missing")
     studio.weights(sys.argv[1])
     own.num_inference_steps, own.template, own.resolution, scene.pegbar.length = 6, "plain", "image", 9

@@ -127,11 +127,9 @@ def redraw():
         bpy.ops.wm.redraw_timer(type="DRAW_WIN_SWAP", iterations=1)
 
 
-def click(place, ctrl=False):
+def click(place):
     """A click at a place of the screen, in pixels from the top left."""
-    keys = [["keydown", "ctrl"], ["keyup", "ctrl"]] if ctrl else [[], []]
-    words = ["xdotool", "mousemove", *map(str, place), *keys[0], "click", "1", *keys[1]]
-    subprocess.run(words, check=True, timeout=30)
+    subprocess.run(["xdotool", "mousemove", *map(str, place), "click", "1"], check=True, timeout=30)
 
 
 def shot(name, x=True):

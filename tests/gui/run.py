@@ -26,7 +26,7 @@ DIFFUSION = os.environ.get("PEGBAR_DIFFUSION_PYTHON", str(HERE.parents[1] / ".ve
 
 def window(script: str, *arguments: str) -> int:
     """The exit code of a script in a window."""
-    python = {"PEGBAR_ENGINE_PYTHON": DIFFUSION} if script in PUBLISHED else {}
+    python = {"PEGBAR_ENGINE_PYTHON": DIFFUSION if script in PUBLISHED else sys.executable}
     command = [str(HERE / "gui.sh"), "run", "sid", "--size", "1400x900", "--timeout", "500", "--out", str(DIST / "gui" / script)]
     return subprocess.run([*command, str(HERE / f"{script}.py"), "--", *arguments], env=os.environ | python).returncode
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import bpy
 import pbgui
 import studio
-from studio import look, module, viewport
+from studio import module, viewport
 
 NUMBER = 9
 """The frame that is shown: the fifth drawing on twos."""
@@ -34,15 +34,19 @@ def main():
     scene.frame_end = 2 * len(files)
     scene.frame_set(NUMBER)
     area = viewport()
-    drawing.select_set(True)
+    area.spaces.active.show_region_ui = False
+    bpy.ops.object.select_all(action="DESELECT")
     yield 0.5
     with studio.override(area):
         bpy.ops.view3d.view_center_camera()
-    yield from look(area, "drawing", 1.0)
+    yield 1.0
+    pbgui.shot("drawing")
+    drawing.select_set(True)
     bpy.ops.object.mode_set(mode="EDIT")
     with studio.override(area):
         bpy.ops.grease_pencil.select_all(action="DESELECT")
-    yield from look(area, "strokes", 1.0)
+    yield 1.0
+    pbgui.shot("strokes")
 
 
 pbgui.play(main())
