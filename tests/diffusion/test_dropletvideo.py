@@ -1,23 +1,27 @@
 """`dropletvideo` from a job to its frames: lengths, sizes, seeds, the end image, prompts, presets, and going on where it stopped."""
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pegbar.engine.pipelines.dropletvideo import SPEC, denoising, prompts, timing
-from pegbar.engine.pipelines.dropletvideo.pipeline import working_size
+from pegbar.engine.pipelines.dropletvideo.pipeline import load, working_size
 from pegbar.engine.protocol import Done, Failed, FrameWritten, InputFile, Job, JobFolder, Progress, Shot
 from pegbar.engine.spec import complete
 from pegbar.engine.weights import Machine
 from pegbar.engine.worker import run_job
 from pegbar.tests.tiny import dropletvideo as tiny
 from PIL import Image
+from torch.nn.modules.module import register_module_forward_pre_hook
+from transformers import T5EncoderModel
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUICK = {"num_inference_steps": 2, "resolution": "image", "template": "plain", "prompt": "A cat turns", "memory": "one"}
@@ -260,6 +264,48 @@ def test_a_preview_is_shown_while_it_is_drawn(weights, tmp_path):
     cancelled_at(made, weights, "Drawing", 2)
     preview = np.asarray(Image.open(made.preview_file))
     assert max(preview.shape[:2]) == 192 and preview.std() > 1
+
+
+@pytest.mark.parametrize("mode", ["everything", "blocks", "smallest", "automatic"])
+def test_every_memory_mode_gives_the_same_frames_where_no_tiles_are_needed(weights, tmp_path, mode):
+    assert (shown(take(tmp_path, 5, memory=mode), weights) == shown(take(tmp_path, 5), weights)).all()
+
+
+def test_tiles_change_a_larger_picture_little(weights, tmp_path):
+    size = (400, 272)
+    whole, tiled = (shown(take(tmp_path, 1, picture(size), memory=mode), weights).astype(int) for mode in ("one", "smallest"))
+    assert tiled.shape == whole.shape == (1, 272, 400, 3)
+    assert (tiled != whole).any() and np.corrcoef(tiled.ravel(), whole.ravel())[0, 1] > 0.5
+
+
+def test_one_worker_makes_shot_after_shot_with_what_it_has_loaded(weights, tmp_path):
+    models, machine = {}, Machine((weights,), "cpu")
+    jobs = [take(tmp_path, 5, memory="everything", prompt=prompt) for prompt in ("A cat turns", "A dog runs", "A cat turns")]
+    for made in jobs:
+        assert isinstance(run_job(made, models, machine=machine), Done)
+    frames = [np.stack([np.asarray(Image.open(path)) for path in outputs(made)]) for made in jobs]
+    assert (frames[0] == frames[2]).all() and (frames[0] != frames[1]).any()
+    assert (frames[1] == shown(take(tmp_path, 5, prompt="A dog runs"), weights)).all()
+
+
+def test_the_text_encoder_is_loaded_for_new_words_alone_and_dropped(weights, tmp_path):
+    seen, path = [], {"dropletvideo": weights / tiny.FOLDER}
+    hook = register_module_forward_pre_hook(
+        lambda module, _: seen.append(weakref.ref(module)) if isinstance(module, T5EncoderModel) else None
+    )
+    try:
+        model = load(path, "cpu")
+        first = model.embeds(("a cat", "dark"), "one", tmp_path)
+        assert len(seen) == 2
+        gc.collect()
+        assert [found() for found in seen] == [None, None], "nothing of it is left when the next model is loaded"
+        model.embeds(("dark", "a cat"), "one", tmp_path)
+        again = load(path, "cpu").embeds(("a cat", "dark"), "one", tmp_path)
+        assert len(seen) == 2 and all((again[words] == first[words]).all() for words in first)
+        model.embeds(("a dog", "dark"), "one", tmp_path)
+        assert len(seen) == 3
+    finally:
+        hook.remove()
 
 
 def test_weights_that_are_not_there_are_asked_for(tmp_path):

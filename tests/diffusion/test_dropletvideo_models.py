@@ -191,7 +191,10 @@ def test_the_scheduler_is_the_generic_one_with_the_files_settings(found):
     assert type(scheduler).__name__ == "DDIMScheduler" and float(scheduler.alphas_cumprod[-1]) == 0
     assert denoising.timesteps(scheduler, 50)[:2] == [999, 979]
     assert all(len(denoising.timesteps(scheduler, steps)) == steps for steps in (1, 48, 61, 103, 999, 1000))
-    assert convert.scheduler_of(replace(found, scheduler={**found.scheduler, "beta_end": 0.02})).alphas_cumprod[500] < scheduler.alphas_cumprod[500]
+    assert (
+        convert.scheduler_of(replace(found, scheduler={**found.scheduler, "beta_end": 0.02})).alphas_cumprod[500]
+        < scheduler.alphas_cumprod[500]
+    )
 
 
 # --- diffusers' hooks on the subclass
