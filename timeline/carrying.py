@@ -208,13 +208,14 @@ def _nearest(now: Strokes, was: Strokes, known: Values) -> tuple[Values, Values]
     """The new strokes of `now` that have a material, and of the `known` strokes of `was` the nearest of the same material to each."""
     new = np.flatnonzero((now.source < 0) & (now.material >= 0) & (np.diff(now.offsets) > 0))
     middle = now.points[(now.offsets[new] + now.offsets[new + 1]) // 2]
-    points = _points(was.offsets, known)
     stroke = np.repeat(known, np.diff(was.offsets)[known])
-    if not len(new) or not len(points):
+    if not len(new) or not len(stroke):
         return np.zeros(0, int), np.zeros(0, int)
+    points = was.points[_points(was.offsets, known)]
     names, read = (np.array([*strokes.materials, ""]) for strokes in (now, was))
-    other = names[now.material[new]][:, None] != read[was.material[stroke]]
-    far = np.where(other, np.inf, np.linalg.norm(middle[:, None] - was.points[points], axis=2))
+    # squared and less the middle's own square, by one product of matrices: many new strokes are many million distances
+    far = (points**2).sum(axis=1) - 2 * middle @ points.T
+    far[names[now.material[new]][:, None] != read[was.material[stroke]]] = np.inf
     found = np.isfinite(far.min(axis=1))
     return new[found], stroke[far.argmin(axis=1)][found]
 
