@@ -112,9 +112,9 @@ class PEGBAR_PG_scene(bpy.types.PropertyGroup):
     drawings: bpy.props.EnumProperty(
         name="Drawings",
         items=(
-            ("THIS", "This One", "The drawing on the current frame"),
-            ("KEYS", "Each Key", "Every drawing of the shot in its own time, read at its key"),
-            ("FRAMES", "Each Frame", "The drawing as each frame shows it: with its moving modifiers and parents"),
+            ("THIS", "This", "The drawing on the current frame"),
+            ("KEYS", "Keys", "Every drawing of the shot in its own time, read at its key"),
+            ("FRAMES", "Frames", "The drawing as each frame shows it: with its moving modifiers and parents"),
         ),
         description="What is animated",
     )
