@@ -12,6 +12,7 @@ from ..preferences import engine_python
 from ..runs import engine, models, placing, preview, run, takes
 from ..runs.request import chosen_strip, describe, request, rhythm_property, scene_of
 from ..settings import PEGBAR_PG_scene, Picture, values_of
+from . import listing
 
 BUTTON_SCALE = 1.5
 CHARACTER_PX = 6.0
@@ -38,8 +39,7 @@ def params(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pip
             row = column.row(align=True)
             row.prop(group, param.name)
             if param.listing:
-                menu = row.operator_menu_enum("pegbar.choose_listed", "name", text="", icon="DOWNARROW_HLT")
-                menu.pipeline, menu.param = spec.name, param.name
+                listing.button(row, spec, param)
 
 
 def prompt(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pipeline) -> None:

@@ -13,6 +13,7 @@ class Paper:
     def __init__(self, lines=None, enabled=True):
         self.lines = [] if lines is None else lines
         self.enabled = enabled
+        self.strings = {}
 
     def _part(self, **options):
         return Paper(self.lines, self.enabled)
@@ -43,7 +44,6 @@ class Paper:
     def operator_menu_enum(self, name, property, **options):
         assert property in getattr(bpy.ops.pegbar, name.removeprefix("pegbar.")).get_rna_type().properties
         self.lines.append(("menu", options["text"], name))
-        return SimpleNamespace()
 
     def progress(self, text, factor):
         self.lines.append(("bar", text, factor))
@@ -52,10 +52,11 @@ class Paper:
         self.lines.append(("picture", "", scale))
 
     def menu(self, name, **options):
+        assert hasattr(bpy.types, name)
         self.lines.append(("menu", "", name))
 
     def context_string_set(self, name, value):
-        pass
+        self.strings[name] = value
 
     @property
     def text(self):

@@ -1,16 +1,28 @@
 """VidSketch from Blender, through a tiny checkpoint: keyed drawings come back as a strip."""
 
 import json
+from dataclasses import dataclass
 
 import bpy
-from pegbar.operators import listing
+from pegbar.panels import listing
 from pegbar.preferences import preferences
 from pegbar.runs import placing, preview, takes
 from pegbar.tests.blender import stage
-from pegbar.tests.blender.paper import drawn
+from pegbar.tests.blender.paper import Paper, drawn
 from pegbar.timeline.versions import strip_range
 
 KEYS = (1, 4, 6, 10)
+
+
+@dataclass
+class Menu:
+    layout: Paper
+
+
+class Opened:
+    """The context of the menu of VidSketch's motions."""
+
+    pegbar_pipeline, pegbar_param = "vidsketch", "motion"
 
 
 def test_four_keyed_drawings_come_back_as_a_strip(scene, published, camera):
@@ -37,13 +49,15 @@ def test_learned_motions_are_chosen_by_name_with_their_pictures(scene, tmp_path,
             picture(folder / "motion.png", (200, 90, 30), (12, 8))
             (folder / "motion.json").write_text(json.dumps({"name": f"{name} in the wind"}))
             (folder / "low_rank.safetensors").touch()
-        chooser = type("Chooser", (), {"pipeline": "vidsketch", "param": "motion"})()
-        assert [item[0] for item in listing._listed(chooser, bpy.context)] == ["Candle in the wind", "Flag in the wind"]
-        assert tuple(preview.of(tmp_path / "vidsketch/motions/flag/motion.png").image_size) == (12, 8)
-        assert bpy.ops.pegbar.choose_listed(pipeline="vidsketch", param="motion", name="Flag in the wind") == {"FINISHED"}
-        assert scene.pegbar.vidsketch.motion == "Flag in the wind"
         bpy.context.view_layer.objects.active = stage.draw(scene)
-        assert "pegbar.choose_listed" in [about for *_, about in drawn("PEGBAR_PT_vidsketch").lines]
+        assert ("menu", "", "PEGBAR_MT_listed") in drawn("PEGBAR_PT_vidsketch").lines
+        menu = Menu(Paper())
+        listing.PEGBAR_MT_listed.draw(menu, Opened())
+        (_, one, _), (_, other, (_, pressed, _)) = menu.layout.lines
+        assert (one, other) == ("Candle in the wind", "Flag in the wind")
+        assert tuple(preview.of(tmp_path / "vidsketch/motions/flag/motion.png").image_size) == (12, 8)
+        assert bpy.ops.pegbar.choose_listed(**vars(pressed)) == {"FINISHED"}
+        assert scene.pegbar.vidsketch.motion == "Flag in the wind"
     finally:
         preferences().property_unset("weights_folder")
         preview.unregister()
