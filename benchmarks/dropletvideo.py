@@ -153,7 +153,7 @@ def memory_table() -> None:
     print("\nWhat a card must have free at 672 x 384, 85 frames, GB (estimated on the meta device)")
     print(f"  {'weights':<10}" + "".join(f"{mode:>12}" for mode in memory.MODES))
     for precision in ("full", "fp8", "int8"):
-        peaks = budget.stages(*FULL, torch.bfloat16, precision).peaks
+        peaks = budget.stages(*FULL, torch.bfloat16, precision).peaks()
         print(f"  {precision:<10}" + "".join(f"{memory.needed(peaks[mode]) / 1e9:12.1f}" for mode in memory.MODES), flush=True)
 
 

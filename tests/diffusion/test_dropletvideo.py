@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from pegbar.engine.pipelines.dropletvideo import SPEC, denoising, prompts, timing
 from pegbar.engine.pipelines.dropletvideo.pipeline import load, working_size
 from pegbar.engine.protocol import Done, Failed, FrameWritten, InputFile, Job, JobFolder, Progress, Shot
@@ -276,6 +278,42 @@ def test_tiles_change_a_larger_picture_little(weights, tmp_path):
     whole, tiled = (shown(take(tmp_path, 1, picture(size), memory=mode), weights).astype(int) for mode in ("one", "smallest"))
     assert tiled.shape == whole.shape == (1, 272, 400, 3)
     assert (tiled != whole).any() and np.corrcoef(tiled.ravel(), whole.ravel())[0, 1] > 0.5
+
+
+def test_a_run_that_is_out_of_memory_goes_on_with_less_where_it_may_choose(weights, tmp_path):
+    whole = shown(take(tmp_path, 5), weights)
+    blocks, modes = [], []
+    made = take(tmp_path, 5, memory="automatic")
+
+    def too_much(module, _):
+        if isinstance(module, CogVideoXBlock):
+            blocks.append(module)
+            if len(blocks) in (8, 9):  # within the second step, and at once in the mode after
+                modes.append(json.loads((made.state_folder / "memory.json").read_text())["mode"])
+                raise torch.OutOfMemoryError("no memory left")
+
+    hook = register_module_forward_pre_hook(too_much)
+    try:
+        assert (shown(made, weights) == whole).all()
+    finally:
+        hook.remove()
+    assert modes == ["everything", "one"]
+    assert json.loads((made.state_folder / "memory.json").read_text())["mode"] == "blocks"
+
+
+def test_a_mode_that_was_asked_for_is_kept_to(weights, tmp_path):
+    made = take(tmp_path, 5, memory="one")
+
+    def too_much(module, _):
+        if isinstance(module, CogVideoXBlock):
+            raise torch.OutOfMemoryError("no memory left")
+
+    hook = register_module_forward_pre_hook(too_much)
+    try:
+        end = run(made, weights)
+    finally:
+        hook.remove()
+    assert isinstance(end, Failed) and "too little free memory" in end.text
 
 
 def test_one_worker_makes_shot_after_shot_with_what_it_has_loaded(weights, tmp_path):

@@ -87,11 +87,17 @@ def test_what_fits_which_card_at_full_size():
     found, size = benchmark.FULL
     modes = {}
     for precision in ("full", "fp8"):
-        peaks = benchmark.budget.stages(found, size, torch.bfloat16, precision).peaks
+        peaks = benchmark.budget.stages(found, size, torch.bfloat16, precision).peaks()
         assert list(peaks) == list(memory.MODES) and sorted(peaks.values(), reverse=True) == list(peaks.values())
         modes[precision] = [memory.chosen(peaks, int(card * 1e9)) for card in (8, 12, 16, 24, 40, 80)]
     assert modes["full"] == ["smallest", "blocks", "one", "one", "everything", "everything"]
     assert modes["fp8"] == ["smallest", "one", "one", "one", "everything", "everything"]
+
+
+def test_on_the_processor_offloaded_blocks_save_nothing():
+    found, size = benchmark.TINY
+    peaks = benchmark.budget.stages(found, size, torch.float32).peaks(offloads=False)
+    assert peaks["blocks"] == peaks["one"] and peaks["smallest"] <= peaks["one"] < peaks["everything"]
 
 
 def test_the_estimate_grows_with_the_picture_and_the_length():

@@ -10,6 +10,8 @@ from pegbar.engine.pipelines.dropletvideo.prompts import NEGATIVE, QUALITY, TEMP
 from safetensors.torch import save_file
 from sentencepiece import SentencePieceTrainer
 
+FAINT = 0.4
+"""Gain of the decoder's last layer, so that few values lie outside of what a picture can show."""
 FOLDER = "DropletVideo-V1.0-weights"
 PIECES, EXTRA_IDS, WIDTH = 400, 100, 24
 TRANSFORMER = {
@@ -94,7 +96,8 @@ def random_tensors(model: torch.nn.Module, generator: torch.Generator, dtype: to
     for name, tensor in model.state_dict().items():
         noise = torch.randn(tensor.shape, generator=generator)
         one = float(name.endswith("weight"))  # what scales, scales by about 1
-        found[name] = (one + 0.1 * noise if tensor.ndim == 1 else noise * tensor[0].numel() ** -0.5).to(dtype)
+        gain = FAINT if name == "decoder.conv_out.conv.weight" else 1.0
+        found[name] = (one + 0.1 * noise if tensor.ndim == 1 else gain * noise * tensor[0].numel() ** -0.5).to(dtype)
     return found
 
 

@@ -51,17 +51,17 @@ class Stages:
     decode: int
     decode_tiled: int
 
-    @property
-    def peaks(self) -> dict[str, int]:
-        """The peak on the card in each of MODES."""
-        on_card = self.outer_weights + _ON_CARD_BLOCKS * self.block_weights
+    def peaks(self, offloads: bool = True) -> dict[str, int]:
+        """The peak in each of MODES, on a card that blocks are brought to, or in the main memory, where all of them lie anyway."""
+        text = self.text + (0 if offloads else self.text_weights)
+        on_card = self.outer_weights + _ON_CARD_BLOCKS * self.block_weights if offloads else self.transformer_weights
         resident = self.text_weights + self.transformer_weights + self.vae_weights
         untiled, tiled = max(self.encode, self.decode), max(self.encode, self.decode_tiled)
         peaks = (
             resident + max(self.text, self.draw, untiled),
             max(self.text_weights + self.text, self.vae_weights + max(self.transformer_weights + self.draw, untiled)),
-            max(self.text, self.vae_weights + max(on_card + self.draw, untiled)),
-            max(self.text, self.vae_weights + max(on_card + self.draw, tiled)),
+            max(text, self.vae_weights + max(on_card + self.draw, untiled)),
+            max(text, self.vae_weights + max(on_card + self.draw, tiled)),
         )
         return dict(zip(MODES, peaks, strict=True))
 

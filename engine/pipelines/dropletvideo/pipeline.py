@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save
 from torch.nn import functional
 
-from ...diffusion.memory import GIB, chosen, free_bytes, needed, out_of_memory_as_error
+from ...diffusion.memory import GIB, MODES, chosen, free_bytes, needed, out_of_memory_as_error, release
 from ...diffusion.sampling import noise, seeded
 from ...drawing import raster
 from ...drawing.frames import Frames
@@ -50,18 +50,26 @@ def load(weights: Mapping[str, Path], device: str) -> DropletVideo:
 
 def generate(model: DropletVideo, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
     """Writes a picture for each frame of the shot, at the image's size. Raises PegbarError, Cancelled, MemoryError."""
-    if report.written("clip") >= set(job.shot.frames):
-        return
-    with torch.inference_mode(), out_of_memory_as_error():
-        shot = _shot(model, job, inputs, report)
-        prompts = _prompts(model, job, report)
-        report.progress("Reading", 0, 2)
-        texts = model.embeds(prompts, shot.mode, report.state)
-        with model.vae(shot.mode) as vae:
-            report.progress("Reading", 1, 2)
-            given = _conditions(model, vae, shot, texts, prompts, report)
-            latents = _drawn(model, vae, shot, given, report)
-            _write(vae, shot, latents, report)
+    while not report.written("clip") >= set(job.shot.frames):
+        try:
+            with torch.inference_mode(), out_of_memory_as_error():
+                _attempt(model, job, inputs, report)
+        except MemoryError:
+            if not _climbed_down(job, report):
+                raise
+        release(model.device)
+
+
+def _attempt(model: DropletVideo, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
+    shot = _shot(model, job, inputs, report)
+    prompts = _prompts(model, job, report)
+    report.progress("Reading", 0, 2)
+    texts = model.embeds(prompts, shot.mode, report.state)
+    with model.vae(shot.mode) as vae:
+        report.progress("Reading", 1, 2)
+        given = _conditions(model, vae, shot, texts, prompts, report)
+        latents = _drawn(model, vae, shot, given, report)
+        _write(vae, shot, latents, report)
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,7 @@ def _mode(model: DropletVideo, job: Job, size: Size, report: Report) -> str:
     if file.is_file():
         return str(json.loads(file.read_bytes())["mode"])
     free, asked = free_bytes(model.device), str(job.params["memory"])
-    peaks = stages(model.found, size, model.dtype, job.params["precision"]).peaks
+    peaks = stages(model.found, size, model.dtype, job.params["precision"]).peaks(offloads=model.device.type != "cpu")
     mode = chosen(peaks, free) if asked == "automatic" else asked
     if free is not None and needed(peaks[mode]) > free:
         report.warn(
@@ -150,6 +158,19 @@ def _mode(model: DropletVideo, job: Job, size: Size, report: Report) -> str:
         )
     write_atomic(file, json.dumps({"mode": mode}).encode())
     return mode
+
+
+def _climbed_down(job: Job, report: Report) -> bool:
+    """Whether there is a mode left that takes less memory, after one that was chosen here took too much; the run goes on in it."""
+    file = report.state / "memory.json"
+    if job.params["memory"] != "automatic" or not file.is_file():
+        return False
+    lower = [*MODES, ""][MODES.index(json.loads(file.read_bytes())["mode"]) + 1]
+    if not lower or (lower == MODES[-1] and report.written("clip")):  # half a clip in tiles would show
+        return False
+    log.warning("out of memory, goes on with memory %s", lower)
+    write_atomic(file, json.dumps({"mode": lower}).encode())
+    return True
 
 
 def _prompts(model: DropletVideo, job: Job, report: Report) -> tuple[str, str]:

@@ -5,7 +5,7 @@ The model's clips play at 8 frames a second. Standard library only.
 
 from dataclasses import dataclass
 
-from ...protocol import Shot
+from ...protocol import PegbarError, Shot
 
 FPS = 8.0
 TRAINED_FRAMES = 85
@@ -30,6 +30,8 @@ class Timing:
 
 def timing_of(shot: Shot, real_time: bool, keep_extra: bool) -> Timing:
     """The timing of a shot: each of its frames a new one, or in real time the one of its moment, held until the next."""
+    if shot.fps <= 0:
+        raise PegbarError(f"The shot plays at {shot.fps:g} frames a second: choose a rate above 0")
     if real_time:
         shown = tuple(int((frame - shot.first) / shot.fps * FPS + _EPSILON) for frame in shot.frames)
     else:
