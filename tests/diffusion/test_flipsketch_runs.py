@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import UNet3DConditionModel
 from pegbar.engine import worker
 from pegbar.engine.catalog import pipeline as spec_of
 from pegbar.engine.drawing.frames import encode_png, read_image
@@ -207,6 +208,16 @@ def test_what_cannot_be_animated_is_said(tmp_path, machine, models):
     lost = drawing()
     lost.points[3] = np.nan
     assert "no place on the picture" in said(lost)
+
+
+def test_a_size_at_which_the_network_would_see_a_point_is_refused(machine):
+    flip = model.load_model(locate(spec_of("flipsketch"), machine.weights), torch.device("cpu"))
+    with torch.device("meta"):
+        published = UNet3DConditionModel()
+    small = view.view_of(drawing(), "drawing", 64)
+    pipeline._check_size(flip, small)
+    with pytest.raises(PegbarError, match="Working Size is 64: this model needs more than 64"):
+        pipeline._check_size(replace(flip, unet=published), small)
 
 
 # --- the model's view, ink, and what is best

@@ -42,12 +42,12 @@ RANK = 4
 Tensors = dict[str, torch.Tensor]
 
 
-def make(folder: Path, seed: int = 0, **unet: object) -> None:
-    """Writes `checkpoint-2500`, about 4 MB; `unet` are changes of the UNet's sizes."""
-    checkpoint, _ = networks(seed, **unet)
+def make(folder: Path, seed: int = 0) -> None:
+    """Writes `checkpoint-2500`, about 5 MB."""
+    checkpoint, _ = networks(seed)
     _write(folder / "checkpoint-2500", checkpoint)
     (folder / "checkpoint-2500" / "lora").mkdir()
-    _write_lora(folder / "checkpoint-2500" / "lora", seed, unet)
+    _write_lora(folder / "checkpoint-2500" / "lora", seed)
 
 
 def make_base(folder: Path, seed: int = 0) -> None:
@@ -55,7 +55,7 @@ def make_base(folder: Path, seed: int = 0) -> None:
     _, base = networks(seed)
     _write(folder / "text-to-video-ms-1.7b", base)
     (folder / "lora").mkdir()
-    _write_lora(folder / "lora", seed, {})
+    _write_lora(folder / "lora", seed)
 
 
 def make_clip(folder: Path, seed: int = 0) -> None:
@@ -71,10 +71,10 @@ def make_clip(folder: Path, seed: int = 0) -> None:
     (path / "config.json").write_text(json.dumps(config))
 
 
-def networks(seed: int, **unet: object) -> tuple[dict[str, Tensors], dict[str, Tensors]]:
+def networks(seed: int) -> tuple[dict[str, Tensors], dict[str, Tensors]]:
     """The tensors of each network by their names on disk, with the lists merged as the trainer does it, and as they were before."""
     generator = torch.Generator().manual_seed(seed)
-    modules = empty(unet)
+    modules = empty()
     base = {name: _random(module, generator) for name, module in modules.items()}
     merged = {name: dict(tensors) for name, tensors in base.items()}
     for name, pairs in _lora(modules, seed).items():
@@ -88,11 +88,11 @@ def networks(seed: int, **unet: object) -> tuple[dict[str, Tensors], dict[str, T
     return merged, base
 
 
-def empty(unet: Mapping[str, object]) -> dict[str, torch.nn.Module]:
+def empty() -> dict[str, torch.nn.Module]:
     """The networks without tensors."""
     with torch.device("meta"):
         return {
-            "unet": UNet3DConditionModel.from_config(UNET | dict(unet)),
+            "unet": UNet3DConditionModel.from_config(UNET),
             "vae": AutoencoderKL.from_config(VAE),
             "text_encoder": CLIPTextModel(CLIPTextConfig(**TEXT, vocab_size=len(vocabulary()))),
         }
@@ -113,8 +113,8 @@ def _lora(modules: Mapping[str, torch.nn.Module], seed: int) -> dict[str, dict[s
     return lists
 
 
-def _write_lora(folder: Path, seed: int, unet: Mapping[str, object]) -> None:
-    for name, pairs in _lora(empty(unet), seed).items():
+def _write_lora(folder: Path, seed: int) -> None:
+    for name, pairs in _lora(empty(), seed).items():
         flat = [torch.nn.Parameter(tensor) for pair in pairs.values() for tensor in pair]
         torch.save(flat, folder / f"2500_{name}.pt")
 
@@ -133,7 +133,6 @@ def _random(module: torch.nn.Module, generator: torch.Generator) -> Tensors:
 
 def _write(folder: Path, tensors: Mapping[str, Tensors]) -> None:
     configs = {"unet": UNET, "vae": VAE, "text_encoder": TEXT | {"vocab_size": len(vocabulary())}}
-    configs["unet"] = UNET | {"block_out_channels": _widths(tensors["unet"])}
     for name, config in configs.items():
         (folder / name).mkdir(parents=True)
         (folder / name / "config.json").write_text(json.dumps(config, indent=1))
@@ -157,10 +156,6 @@ def _write(folder: Path, tensors: Mapping[str, Tensors]) -> None:
     index = {"_class_name": "TextToVideoSDPipeline", **{name: [libraries[name], classes[name]] for name in classes}}
     (folder / "model_index.json").write_text(json.dumps(index, indent=1))
     _write_tokenizer(folder / "tokenizer")
-
-
-def _widths(unet: Tensors) -> list[int]:
-    return [len(unet[f"down_blocks.{level}.resnets.0.conv1.weight"]) for level in range(len(UNET["block_out_channels"]))]
 
 
 def vocabulary() -> dict[str, int]:
