@@ -26,7 +26,7 @@ _KEPT = 20
 
 
 def reference_picture(frame: Floats | Strokes, size: cels.Size, shot: cels.Size) -> Floats:
-    """A reference (h, w, 3) as the model sees it: on white, cut to the shot's proportions, brought to `size` as the original does (SPEC §9)."""
+    """A reference (h, w, 3) as the model sees it: on white, cut to the shot's proportions, resized as the original does (SPEC §9)."""
     image = raster.coloured(frame, shot) if isinstance(frame, Strokes) else frame
     on_white = 1 + (image[..., :3] - 1) * image[..., 3:]
     pixels = Image.fromarray((cut(on_white, shot) * 255 + 0.5).astype(np.uint8))
@@ -55,7 +55,7 @@ class Lines:
         network: LineNetwork | None,
         report: Report,
     ) -> None:
-        """`numbers`: each drawing's frame number in `frames`; `size`: width and height worked at. Raises PegbarError where no drawing has lines."""
+        """`numbers`: each drawing's frame number in `frames`; `size`: that worked at. Raises PegbarError where no drawing has lines."""
         self._frames, self._numbers, self._size, self._network, self._report = frames, numbers, size, network, report
         self.hint = lru_cache(maxsize=_KEPT)(self._hint)
         self._softening = lineart.Softening()

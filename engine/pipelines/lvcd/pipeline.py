@@ -199,7 +199,7 @@ class _Shot:
     def _decode(
         self, run: plan.Run, places: "_Places", latents: torch.Tensor, pending: Pending | None, last: bool, seam: dict[int, Floats]
     ) -> Pending | None:
-        """Writes the frames that these latents make final, and gives what the decoder keeps. Padding is not decoded where nothing needs it."""
+        """Writes the frames that these latents make final, and gives what the decoder keeps. Padding that nothing needs is not decoded."""
         for step, latent in enumerate(latents.split(1)):
             if not places.wanted:
                 break

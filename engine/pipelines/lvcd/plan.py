@@ -113,7 +113,7 @@ def _seam(a: int, b: int, blend: int) -> Iterator[tuple[int, float]]:
 
 
 def _run(reference: int, place: int, way: int, painted: Mapping[int, float], drawings: int) -> Run:
-    """A run long enough for what is painted. Its last segment goes on with the shot's drawings, and repeats the last where there are no more."""
+    """A run long enough for what is painted. It is filled up with the shot's next drawings, or its last where there are no more."""
     reach = max(abs(drawing - place) for drawing, share in painted.items() if share > 0) + 1
     length = FIRST + NEXT * max(0, ceil((reach - FIRST) / NEXT))
     clipped = [min(max(place + way * step, 0), drawings - 1) for step in range(1, length)]
