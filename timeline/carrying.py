@@ -17,7 +17,7 @@ SAME = 1e-5
 
 _PLACE = ("position", "handle_left", "handle_right")
 _FORM = (*_PLACE, "curve_type", "cyclic")
-_OWN = (*_FORM, "radius", "opacity", "hide_stroke", "fill_id")
+_OWN = (*_FORM, "radius", "opacity", "hide_stroke", "fill_opacity", "fill_id")
 """What even a new stroke that looks like another one has of its own."""
 
 
@@ -159,7 +159,7 @@ def _made(strokes: Strokes, measure: Measure) -> Drawing:
         "cyclic": strokes.cyclic,
         "material_index": slot_of[strokes.material],
         "fill_color": _paint(strokes.fill_colour) * bare[:, None],
-        "fill_opacity": np.where(bare, strokes.fill_colour[:, 3], 1),
+        "fill_opacity": np.where(bare | (strokes.fill_colour[:, 3] == 0), strokes.fill_colour[:, 3], 1),
     }
     if (strokes.curve_type == BEZIER).any():
         for side, name in enumerate(("handle_left", "handle_right")):

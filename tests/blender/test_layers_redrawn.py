@@ -10,6 +10,7 @@ from pegbar.engine.strokes import BEZIER, CATMULL_ROM, POLY, Strokes
 from pegbar.timeline import READ, Source, attributes
 from pegbar.timeline.curves import along, way
 from pegbar.timeline.drawings import read_drawing
+from pegbar.timeline.versions import FILLS_BY_ATTRIBUTE
 
 LINE = [(-1, 0, 0), (0, 0, 0), (1, 0, 0)]
 ARC = [(-2, 0, -1), (-1, 0, 1), (1, 0, 1), (2, 0, -1)]
@@ -218,6 +219,21 @@ def test_a_new_stroke_looks_like_the_nearest_one_of_its_material_and_is_as_wide_
     assert values["vertex_color"][:, :2] == pytest.approx(np.array([*[(1, 0)] * 4, *[(0, 1)] * 4]))
     assert values["opacity"] == pytest.approx(np.full(8, 0.5))
     assert read_again(scene, take, steps).widths == pytest.approx(np.full(8, 6), rel=1e-2)
+
+
+def test_a_new_line_of_a_filled_material_stays_a_line(scene, camera, draw, animate, take, steps):
+    fills = {"fill_id": ("INT", "CURVE", [1])} if FILLS_BY_ATTRIBUTE else {}
+    hero = with_materials(draw([ARC], **fills))
+    for material in hero.data.materials:
+        material.grease_pencil.show_fill = True
+    bpy.context.view_layer.update()
+
+    def add(strokes, frame):
+        own = {"points": strokes.points, "source": 0, "material": 0, "fill_colour": strokes.fill_colour[0]}
+        return strokes_like(strokes, [own, {"points": [(5, 5), (50, 60), (90, 10)], "material": 0}])
+
+    animate(add, last=1)
+    assert (read_again(scene, take, steps).fill_colour[:, 3] > 0).tolist() == [True, False]
 
 
 def test_a_stroke_edited_during_the_run_gives_nothing_to_what_is_drawn_anew(scene, camera, draw, animate):
