@@ -19,6 +19,7 @@ from pegbar.engine.catalog import pipeline as spec_of
 from pegbar.engine.drawing.frames import encode_png, read_image
 from pegbar.engine.pipelines.flipsketch import convert, ink, model, pipeline, ranking, view
 from pegbar.engine.protocol import Done, Failed, InputFile, Job, JobFolder, PegbarError, Shot
+from pegbar.engine.spec import complete
 from pegbar.engine.strokes import POLY, Strokes
 from pegbar.engine.weights import Machine, locate
 from pegbar.tests.tiny import flipsketch as tiny
@@ -218,6 +219,18 @@ def test_a_size_at_which_the_network_would_see_a_point_is_refused(machine):
     pipeline._check_size(flip, small)
     with pytest.raises(PegbarError, match="Working Size is 64: this model needs more than 64"):
         pipeline._check_size(replace(flip, unet=published), small)
+
+
+def test_shares_of_the_steps_are_whole_steps(tmp_path):
+    """As published for 25; and what a slider gives in single precision counts as what it shows."""
+
+    def counts(**params):
+        job = asked(tmp_path, drawing(), **params).read_job()
+        settings = pipeline.settings_of(replace(job, params=complete(spec_of("flipsketch"), job.params)))
+        return settings.compose_until, settings.align_steps
+
+    assert counts(num_inference_steps=25) == (15, 10) and counts(num_inference_steps=12) == (7, 4)
+    assert counts(num_inference_steps=10, compose_until=float(np.float32(0.7))) == (7, 4)
 
 
 # --- the model's view, ink, and what is best

@@ -73,10 +73,15 @@ def settings_of(job: Job) -> Settings:
         guidance_scale=float(params["guidance_scale"]),
         fidelity=1 - float(params["motion"]),
         compose=bool(params["compose"]),
-        compose_until=int(float(params["compose_until"]) * steps),
+        compose_until=_part(steps, float(params["compose_until"])),
         align=bool(params["align"]),
-        align_steps=int(float(params["align_until"]) * steps),
+        align_steps=_part(steps, float(params["align_until"])),
     )
+
+
+def _part(steps: int, share: float) -> int:
+    """A share of the steps, whole ones; a slider's 0.7 is a little less than that."""
+    return int(share * steps + 1e-4)
 
 
 def _check_size(model: Model, view: View) -> None:
