@@ -50,10 +50,12 @@ def load(weights: Mapping[str, Path], device: str) -> DropletVideo:
 
 def generate(model: DropletVideo, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
     """Writes a picture for each frame of the shot, at the image's size. Raises PegbarError, Cancelled, MemoryError."""
-    while not report.written("clip") >= set(job.shot.frames):
+    if report.written("clip") >= set(job.shot.frames):
+        return
+    while True:
         try:
             with torch.inference_mode(), out_of_memory_as_error():
-                _attempt(model, job, inputs, report)
+                return _attempt(model, job, inputs, report)
         except MemoryError:
             if not _climbed_down(job, report):
                 raise
@@ -198,10 +200,9 @@ def _conditions(
     size, patch = shot.size, model.found.multiple
     known = [coding.signed(picture) for picture in (shot.first, shot.last) if picture is not None]
     if model.found.adds_noise:
+        # The initial latents come first, so that a seed gives the authors' own.
         generator = seeded(shot.job.seed)
-        noise(
-            _latent_shape(model, shot), generator, torch.device("cpu")
-        )  # the initial latents come first, as a seed gives the authors' own
+        noise(_latent_shape(model, shot), generator, torch.device("cpu"))
         known = [coding.augmented(picture, noise(picture.shape, generator, picture.device)) for picture in known]
     video = coding.masked_video(known[0], shot.timing.frames, *known[1:]).to(model.device, model.dtype)
     cosines, sines = coding.positions(size.latent_frames, size.height // patch, size.width // patch, model.found.head_dim)
