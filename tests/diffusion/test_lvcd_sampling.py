@@ -112,7 +112,12 @@ CASES = {
     "portrait, guidance": (25, Settings(num_inference_steps=2, guidance_scale=(1.0, 2.0)), (192, 64), 0.0),
     "overlap 1": (28, Settings(num_inference_steps=2, overlap=1, mode="normal"), (64, 64), 0.0),
     "overlap 6": (31, Settings(num_inference_steps=2, overlap=6, mode="normal"), (64, 64), 0.0),
-    "overlap 8, guidance": (21, Settings(num_inference_steps=2, overlap=8, mode="normal", guidance_scale=(2.0, 1.5)), (64, 64), 0.0),
+    "overlap 8, guidance, three segments": (
+        27,
+        Settings(num_inference_steps=2, overlap=8, mode="normal", guidance_scale=(2.0, 1.5)),
+        (64, 64),
+        0.0,
+    ),
 }
 
 

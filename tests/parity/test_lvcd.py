@@ -60,8 +60,8 @@ class Set:
         self.config = json.loads((folder / "config.json").read_bytes())
         self.params = self.config["params"]
         (own / "config.json").symlink_to(folder / "config.json")
-        self.svd = linked(own, *folder.rglob("svd*.safetensors"))
-        self.lvcd = [linked(own, path) for path in sorted([*folder.rglob("lvcd*.ckpt"), *folder.rglob("lvcd*.safetensors")])]
+        self.svd = linked(own, checkpoints(folder, "svd")[0])
+        self.lvcd = [linked(own, path) for path in checkpoints(folder, "lvcd")]
         self.own = own
         self.golden = Golden(*(folder / f"{name}.safetensors" for name in ("stages", "runs", "decode")))
         self.inputs = load_file(folder / "inputs.safetensors")
@@ -125,7 +125,12 @@ class Set:
         return denoise(made, x, self.inputs["fwd_sigma"][0], concat, *given, seen)[0]
 
 
-def linked(folder: Path, path: Path, *_: Path) -> Path:
+def checkpoints(folder: Path, name: str) -> list[Path]:
+    """The set's files of that name, in whatever form."""
+    return sorted(path for path in folder.rglob(f"{name}*") if path.suffix in (".safetensors", ".ckpt", ".bin", ".pt", ".pth"))
+
+
+def linked(folder: Path, path: Path) -> Path:
     link = folder / path.name
     link.symlink_to(path.resolve())
     return link

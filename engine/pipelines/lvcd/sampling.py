@@ -139,13 +139,13 @@ def sample_segment(
     for step in range(settings.num_inference_steps):
         seen = pattern("normal" if first else settings.mode, settings.num_frames, settings.overlap, step < settings.prev_attn_steps)
         denoised = _predicted(networks, x, schedule[step], concat, embeds, condition.added_time_ids, hint, seen, settings)
-        kept.append(denoised[-settings.overlap :].cpu())
+        kept.append(denoised[-settings.overlap :].clone())  # as predicted: blending may reach into these
         if not first and step < settings.blend_steps:
             denoised[shared] = carry.denoised[step].to(x.device)
         x = euler(x, denoised, schedule[step], schedule[step + 1])
         on_step(step + 1, settings.num_inference_steps, denoised)
     x0 = x.cpu()
-    return x0, Carry(_next_noise(carry.noise, settings.overlap), x0[-settings.overlap :].clone(), torch.stack(kept))
+    return x0, Carry(_next_noise(carry.noise, settings.overlap), x0[-settings.overlap :].clone(), torch.stack(kept).cpu())
 
 
 def euler(x: torch.Tensor, denoised: torch.Tensor, sigma: torch.Tensor, lower: torch.Tensor) -> torch.Tensor:
