@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from pegbar.engine.drawing.curves import sample
+from pegbar.engine.drawing.raster import ink
+from pegbar.engine.strokes import CATMULL_ROM, POLY, Strokes
 from scipy import ndimage
-
-from engine.drawing.raster import ink
-from engine.strokes import CATMULL_ROM, POLY, Strokes
+from scipy.spatial import cKDTree
 
 FAULTS = ("clean", "soft", "noisy", "soft and noisy", "grey", "enlarged")
 
@@ -163,7 +164,7 @@ def clip(seed, frames=12, amount=1.0, fault="clean"):
     waves = [(generator.normal(0, 2.5, 2) / room, generator.uniform(0, 7), generator.normal(0, 0.035, 2) * room) for _ in range(3)]
     walk, turn = generator.normal(0, 0.06, 2) * room, generator.normal(0, 0.15)
     own = generator.normal(0, 0.012, (len(still.cyclic), 2)) * room
-    truth = []
+    moved = []
     for frame in range(frames):
         ease = amount * np.sin(np.pi / 2 * frame / (frames - 1))
         middle = still.points.mean(axis=0)
@@ -171,6 +172,53 @@ def clip(seed, frames=12, amount=1.0, fault="clean"):
         points = (still.points - middle) @ np.array([[c, s], [-s, c]]) + middle + walk * ease + own[stroke] * ease
         for way, phase, push in waves:
             points = points + np.sin(still.points @ way * 2 + phase)[:, None] * push * ease
-        truth.append(replace(still, points=points, handles=np.repeat(points[:, None], 2, axis=1)))
+        moved.append(points)
+    low, high = (side(np.concatenate(moved), axis=0) for side in (np.min, np.max))
+    fit = min(1, ((size - 12) / (high - low)).min())  # nothing leaves the picture
+    moved = [(points - (low + high) / 2) * fit + size / 2 for points in moved]
+    truth = [replace(still, points=points, handles=np.repeat(points[:, None], 2, axis=1)) for points in moved]
     generator = np.random.default_rng([seed, 2])
     return Clip(truth, [faulty(ink(strokes, strokes.size), fault, generator) for strokes in truth])
+
+
+# --- what is measured
+
+
+def overlap(one, other):
+    """Intersection over union of two images' ink."""
+    one, other = one >= 0.5, other >= 0.5
+    return (one & other).sum() / max((one | other).sum(), 1)
+
+
+def lines(strokes):
+    """Each stroke's centre line as places a quarter of a pixel apart."""
+    drawn = sample(strokes, strokes.size)
+    found = []
+    for first, end, closed in zip(drawn.offsets[:-1], drawn.offsets[1:], drawn.closed, strict=True):
+        points = np.concatenate([drawn.points[first:end], drawn.points[first : first + closed]])
+        along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+        at = np.linspace(0, along[-1], int(4 * along[-1]) + 2) if len(points) > 1 else along
+        found.append(np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1))
+    return found
+
+
+def off(truth, traced):
+    """Pixels from each place of the true centre lines to the traced ones, and back."""
+    one, other = np.concatenate(lines(truth)), np.concatenate(lines(traced))
+    return np.concatenate([cKDTree(other).query(one)[0], cKDTree(one).query(other)[0]])
+
+
+def kept(truth, traced):
+    """(s,) whether each true stroke is the traced one of its number: four fifths of both lie on each other, in the same direction."""
+    of = {int(source): line for source, line in zip(traced.source, lines(traced), strict=True) if source >= 0}
+    widths = [part.mean() for part in np.split(truth.widths, truth.offsets[1:-1])]
+    result = []
+    for i, (true, width) in enumerate(zip(lines(truth), widths, strict=True)):
+        near = max(2.5, 0.75 * width)
+        if (line := of.get(i)) is None:
+            result.append(False)
+            continue
+        on = [(cKDTree(a).query(b)[0] < near).mean() > 0.8 for a, b in ((line, true), (true, line))]
+        same, turned = (np.linalg.norm(ends - true[[0, -1]], axis=1).sum() for ends in (line[[0, -1]], line[[-1, 0]]))
+        result.append(all(on) and bool(truth.cyclic[i] or len(true) <= 12 or same <= turned))
+    return np.array(result)

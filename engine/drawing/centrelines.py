@@ -24,6 +24,8 @@ _FAINTEST = 0.4
 """Ink that counts as a line's full ink where there is none stronger about: half of it is still drawn."""
 _REACH = 4
 """Pixels around a place in which the strongest ink is a line's own."""
+_PINHOLE = 0.35
+"""Square widths of a line up to which a hole in the ink is none."""
 _WORK = 1.6e6
 """Pixels up to which an image is enlarged to be thinned."""
 _FINE = 6.0
@@ -71,9 +73,14 @@ class CentreLines:
 def centre_lines(ink: Ink) -> CentreLines:
     """The centre lines of an image (h, w) of ink 0..1; soft, grey and noisy lines too."""
     ink = _calm(ink)
-    even = _even(ink)
+    even = _without_pinholes(_even(ink))
     edges, nodes, reach = _thinned(even)
     return _measured(ink, even, edges, nodes, reach)
+
+
+def levelled(ink: Ink) -> Ink:
+    """An image of ink without its grain, pale lines as strong as others: what is above a half is line."""
+    return _even(_calm(ink))
 
 
 def _calm(ink: Ink) -> Ink:
@@ -93,6 +100,19 @@ def _even(ink: Ink) -> Ink:
     strongest = ndimage.maximum_filter(ink, 2 * _REACH + 1)
     strongest = ndimage.gaussian_filter(np.maximum(strongest, _FAINTEST), _REACH / 2)
     return (ink / strongest).clip(0, 1)
+
+
+def _without_pinholes(even: Ink) -> Ink:
+    """The ink with holes filled that are too small to be meant, as between the strokes of a scribble."""
+    mask = even > 0.5
+    if not mask.any():
+        return even
+    holes, count = ndimage.label(~mask)
+    area = np.bincount(holes.ravel(), minlength=count + 1)
+    width = mask.sum() / max(int(skeletonize(mask).sum()), 1)
+    small = area < max(_PINHOLE * width**2, 1.5)
+    small[0] = False
+    return np.where(small[holes], np.float32(1), even)
 
 
 def _thinned(even: Ink) -> tuple[list[Edge], Array, Array]:
@@ -139,7 +159,7 @@ def _without_specks(mask: NDArray[np.bool_], area: float) -> NDArray[np.bool_]:
 
 
 def _measured(ink: Ink, even: Ink, edges: list[Edge], nodes: Array, reach: Array) -> CentreLines:
-    lines = [_resampled(_smoothed(edge.points, 2.0), SPACING) for edge in edges]
+    lines = [_resampled(_smoothed(edge.points, 1.2), SPACING) for edge in edges]
     radii = [
         np.interp(np.linspace(0, 1, len(line)), np.linspace(0, 1, len(edge.radius)), edge.radius)
         for line, edge in zip(lines, edges, strict=True)
@@ -223,13 +243,15 @@ def _centred(even: Ink, lines: CentreLines) -> CentreLines:
     line = lines.line
     for side in (0, 1):
         node = lines.ends[line, side]
+        if not len(lines.nodes):
+            break
         met = (node >= 0) & (lines.degree[node] > 1)
         sure &= ~met | (np.linalg.norm(lines.points - lines.nodes[node], axis=1) > 1.1 * lines.reach[node])
     shift = _filled(np.where(sure, shift, 0), sure, lines.offsets, 0.0)
     points = lines.points + normals * shift[:, None]
     width = _filled(np.where(sure, width, lines.widths), sure, lines.offsets, None)
     for first, end in pairwise(lines.offsets):
-        points[first:end] = _smoothed(points[first:end], 1.5)
+        points[first:end] = _smoothed(points[first:end], 0.9)
     return CentreLines(points, tangents, width, lines.level, sure, lines.offsets, lines.ends, lines.nodes, lines.reach)
 
 

@@ -38,6 +38,10 @@ _TAKEN = 2.0
 """What it costs to go to a place of a line that another stroke fits better."""
 _FOUND, _FOUND_AGAIN = 0.55, 0.8
 """Share of a stroke that must be on lines; the same for one that the last frame did not show."""
+_SHRUNK = 2.0
+"""By how much a stroke is longer or shorter from one frame to the next where it is no longer the same."""
+_USURPED = 0.6
+"""Share of a stroke on lines that fit another one better, from which it is gone."""
 _LONGER = 0.3
 """Share of a stroke's length by which it may become longer or shorter from one frame to the next."""
 _MERGED = 1.25
@@ -58,6 +62,8 @@ class Way:
     closed: bool
     missing: bool = False
     """Whether the last frame did not show it."""
+    new: bool = False
+    """Whether it came in an earlier frame: it yields to strokes of the source."""
 
     @property
     def width(self) -> float:
@@ -88,19 +94,30 @@ def follow(ways: list[Way], lines: CentreLines, size: tuple[int, int]) -> list[F
     dot = np.array([len(way.points) == 1 for way in ways])
     network = _Network(lines, max(1, round(_SPACED / SPACING)))
     start = np.cumsum([0, *(len(way.points) for way in ways)])
+    new = np.array([way.new for way in ways])
     still = np.array([_is_still(network, way) for way in ways])
     moved = _bent(places, _headings(places, ways), ~dot[stroke], still[stroke], lines, size)
     moved[still[stroke]] = 0
     state, owner = places + moved, np.full(len(network.points), -1)
     for reach in (_WIDE, _NEAR, _NEAR):
         choice = _chosen(network, ways, stroke, state, max(reach * diagonal, 5.0), owner)
-        owner = _owners(network, stroke, state, choice)
+        owner = _owners(network, new[stroke], stroke, state, choice)
         state = np.where(still[stroke, None], places, _settled(network, ways, state, choice))
     rows = [slice(i, j) for i, j in pairwise(start.tolist())]
+    usurped = (choice >= 0) & (owner[choice] != stroke) & ~_shared(ways, places, stroke)
+    choice = np.where((np.bincount(stroke, usurped) > _USURPED * np.bincount(stroke))[stroke], -1, choice)
     return [
         _lost(state[at]) if len(way.points) == 1 else _on_lines(network, way, state[at], choice[at], held)
         for way, at, held in zip(ways, rows, still.tolist(), strict=True)
     ]
+
+
+def _shared(ways: list[Way], places: Array, stroke: Indices) -> NDArray[np.bool_]:
+    """(k,) whether a place lies on another stroke too."""
+    widths = np.concatenate([way.widths for way in ways])
+    gap, near = cKDTree(places).query(places, k=np.arange(1, 9))
+    other = np.isfinite(gap) & (stroke[np.minimum(near, len(stroke) - 1)] != stroke[:, None])
+    return (other & (gap < widths[:, None] / 2 + 1)).any(axis=1)
 
 
 class _Network:
@@ -204,8 +221,7 @@ def _bent(
             at, target = np.concatenate([own, own[back]]), np.concatenate([to, np.arange(len(ink))])
             off = ((ink[target] - now[at]) * normal[target]).sum(axis=1)
             gap = ((ink[target] - now[at]) ** 2).sum(axis=1)
-            near = max(2.0, 1.5 * float(np.median(np.abs(off))))
-            weight = 1 / (1 + gap / reach**2) ** 2 / (1 + (off / near) ** 2) ** 2
+            weight = 1 / (1 + gap / reach**2) ** 2
             at, across = np.concatenate([at, held[0]]), np.concatenate([normal[target], held[1]])
             off = np.concatenate([off, -(moved[held[0]] * held[1]).sum(axis=1)])
             weight = np.concatenate([weight, np.ones(len(held[0]))])
@@ -280,7 +296,7 @@ def _cheapest(cost: Array, away: Array, step: Array, count: list[int]) -> Indice
     return pick
 
 
-def _owners(network: _Network, stroke: Indices, state: Array, choice: Indices) -> Indices:
+def _owners(network: _Network, new: NDArray[np.bool_], stroke: Indices, state: Array, choice: Indices) -> Indices:
     """Of each point of the network the stroke that fits it best among those that go there, -1 for none."""
     on = np.flatnonzero(choice >= 0)
     gap = (
@@ -290,7 +306,7 @@ def _owners(network: _Network, stroke: Indices, state: Array, choice: Indices) -
     )
     owner = np.full(len(network.points), -1)
     at = (choice[on, None] + (-1, 0, 1)).clip(0, len(owner) - 1)
-    for k in np.argsort(-gap, kind="stable"):
+    for k in np.lexsort((-gap, ~new[on])):
         owner[at[k]] = stroke[on[k]]
     return owner
 
@@ -356,6 +372,8 @@ def _on_lines(network: _Network, way: Way, state: Array, choice: Indices, still:
     widths = np.where(known, lines.widths[row], np.nan)
     if not way.closed and not still:
         points = _to_ends(lines, points, np.where(on, row, -1), way.width)
+    if not 1 / _SHRUNK < _length(points) / max(_length(way.points), 1e-9) < _SHRUNK:
+        return _lost(state)
     return Found(True, points, widths, known)
 
 

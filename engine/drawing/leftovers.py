@@ -12,6 +12,8 @@ Array = NDArray[np.float64]
 
 _BESIDE = 0.75
 """Pixels by which a path may run outside half the width of the stroke that explains it."""
+_DETOUR = 3.0
+"""Pixels, beyond its width, by which a path may leave a stroke and come back to it: the stroke was cut short there."""
 _GAP = 2.5
 """Widths of a stroke under which a path that crosses it stays one."""
 _SHORT, _LEAST = 0.6, 3.0
@@ -28,13 +30,13 @@ class Explained:
         self.widths = np.concatenate([*widths, np.zeros(0)])
         self.tree = cKDTree(self.points) if len(self.points) else None
 
-    def near(self, points: Array) -> tuple[NDArray[np.bool_], Array]:
-        """(k,) whether points lie in the ink of these strokes, and how wide the nearest is."""
+    def near(self, points: Array) -> tuple[NDArray[np.bool_], Array, Array]:
+        """(k,) whether points lie in the ink of these strokes, how far off the nearest is and how wide."""
         if self.tree is None:
-            return np.zeros(len(points), bool), np.zeros(len(points))
+            return np.zeros(len(points), bool), np.full(len(points), np.inf), np.zeros(len(points))
         gap, near = self.tree.query(points)
         width = self.widths[near]
-        return gap < width / 2 + _BESIDE, width
+        return gap < width / 2 + _BESIDE, gap, width
 
 
 def unexplained(paths: list[Path], found: list[Found], ways: list[Way]) -> list[Path]:
@@ -58,7 +60,7 @@ def _dense(points: Array) -> Array:
 
 
 def _parts(path: Path, known: Explained) -> list[Path]:
-    inside, width = known.near(path.points)
+    inside, gap, width = known.near(path.points)
     if not inside.any():
         return [path]
     if inside.all():
@@ -75,6 +77,8 @@ def _parts(path: Path, known: Explained) -> list[Path]:
     for i, j in _runs(~bridged):
         own = ~inside[i:j]
         if own.sum() * SPACING < max(_SHORT * float(np.median(path.widths[i:j])), _LEAST) or own.mean() < 0.5:
+            continue
+        if i and j < len(inside) and (gap[i:j] < width[i:j] + _DETOUR).all():
             continue
         # a line that starts on another goes on to the middle of it
         i = i - min(int(width[i - 1] / 2 / SPACING) + 1, i) if i else i

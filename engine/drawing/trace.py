@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ..strokes import BEZIER, Strokes
-from .centrelines import CentreLines, centre_lines
+from . import raster
+from .centrelines import CentreLines, centre_lines, levelled
 from .fitting import fitted
 from .identity import Found, Way, continued, follow, paired, resampled_as
 from .joining import Path, joined
@@ -22,23 +24,29 @@ from .single import Stroke, apart, together
 
 Array = NDArray[np.float64]
 
-TOLERANCE = 0.4
+TOLERANCE = 0.25
 """Pixels of the ink by which a fitted curve may leave the traced centre line."""
 HOLD = 0.5
 """Pixels of the ink; a stroke of which nothing moved farther than this since the last drawing stays as it was, to the bit."""
 
-_LOOSER = 2.5
+_LOOSER = 4.0
 """Tolerances by which a known stroke may leave its line before it gets more control points than it had."""
 _LOOSE = 0.12
 """The same as a share of its width."""
 _SPACING, _PLACES = 2.0, 250
 """Pixels between the places of a stroke that are looked for, and how many they are at most."""
+_ECHO = 0.7
+"""Share of a new stroke that strokes of the source explain, from which it is none."""
+_FILLS, _BROAD, _SHARE = 3, 1.6, 0.4
+"""How often bare ink is filled in, and from which radius in pixels and in widths of the drawing's lines."""
 _DOT = 1.2
 """Widths up to which a stroke is a dot."""
 _SAME_WIDTH = 0.12
 """Share of its width by which a stroke that is held may differ."""
 _POINT = 0.5
 """Widths up to which a new stroke is a single point."""
+_TRIES = 3
+"""How often a stroke's places are moved along its line to fit."""
 _DENSE = 12.0
 """Pixels between a known stroke's control points below which it gets no more of them."""
 _FULL = 0.85
@@ -77,6 +85,7 @@ class Tracer:
         lines = centre_lines(ink)
         known = _known(self.source, self.previous, scale)
         strokes = _followed(known, lines, (ink.shape[1], ink.shape[0]), scale, self.tolerance)
+        strokes = _filled_in(strokes, self.source, ink, scale, self.tolerance)
         before = [each.stroke for each in known if not each.missing]
         if len(strokes) != len(before) or any(a is not b for a, b in zip(strokes, before, strict=True)):
             self.previous = together(strokes, self.source)
@@ -166,7 +175,7 @@ def _as_known(stroke: Stroke, style: Stroke, missing: bool, scale: Array) -> _Kn
         u = np.array([shape.spans / 2])
         points = shape.at(u) if len(shape.points) else points
     widths = np.maximum(_along(shape, u / max(shape.spans, 1)), MIN_WIDTH) if len(shape.points) else np.ones(1)
-    return _Known(stroke, style, missing, u, Way(points, widths, shape.cyclic, missing))
+    return _Known(stroke, style, missing, u, Way(points, widths, shape.cyclic, missing, stroke.source < 0 and style is stroke))
 
 
 def _carried(strokes: list[Stroke], pairs: list[tuple[Stroke, Stroke]]) -> list[Stroke]:
@@ -192,9 +201,10 @@ def _carried(strokes: list[Stroke], pairs: list[tuple[Stroke, Stroke]]) -> list[
 def _followed(known: list[_Known], lines: CentreLines, size: tuple[int, int], scale: Array, tolerance: float) -> list[Stroke]:
     """The strokes of a frame, in order."""
     drawn = [each for each in known if each.drawn]
-    found = follow([each.way for each in drawn], lines, size)
-    left = unexplained(joined(lines), found, [each.way for each in drawn])
-    found, used = continued(found, [each.way for each in drawn], [path.points for path in left])
+    ways = [each.way for each in drawn]
+    found = _without_echoes(follow(ways, lines, size), ways)
+    left = unexplained(joined(lines), found, ways)
+    found, used = continued(found, ways, [path.points for path in left])
     left = [path for j, path in enumerate(left) if j not in used]
     found, left = _reassigned(drawn, found, left, float(np.hypot(*size)))
     kept = {id(each): _moved(each, at, scale, tolerance) for each, at in zip(drawn, found, strict=True) if at.seen}
@@ -203,6 +213,34 @@ def _followed(known: list[_Known], lines: CentreLines, size: tuple[int, int], sc
     kept |= {id(each): stroke for each, stroke in zip(unseen, _carried([each.stroke for each in unseen], pairs), strict=True)}
     strokes = [kept[id(each)] for each in known if id(each) in kept]
     return _with_new(strokes, [each.stroke for each in known], left, scale, tolerance)
+
+
+def _filled_in(strokes: list[Stroke], like: Strokes, ink: NDArray[np.float32], scale: Array, tolerance: float) -> list[Stroke]:
+    """The strokes with broad ones for the ink that they leave bare: a filled shape has more to it than its middle line."""
+    ink = levelled(ink)
+    for _ in range(_FILLS):
+        made = together(strokes, like)
+        full = replace(
+            made, opacity=np.ones_like(made.opacity), line_colour=np.where(made.line_colour[:, 3:] > 0, 1, 0) * np.ones(4, np.float32)
+        )
+        bare = np.where(raster.ink(full, (ink.shape[1], ink.shape[0])) < 0.5, ink, 0)
+        core = ndimage.binary_opening(bare > 0.5, np.ones((3, 3)))
+        areas, count = ndimage.label(core)
+        width = float(np.median(made.widths)) * float(np.sqrt(scale.prod())) if len(made.widths) else 0.0
+        broad = ndimage.maximum(ndimage.distance_transform_edt(core), areas, np.arange(count + 1)) >= max(_BROAD, _SHARE * width)
+        broad[0] = False
+        if not broad.any():
+            break
+        keep = ndimage.binary_dilation(broad[areas])
+        strokes = _with_new(strokes, strokes, joined(centre_lines(np.where(keep, bare, 0).astype(np.float32))), scale, tolerance)
+    return strokes
+
+
+def _without_echoes(found: list[Found], ways: list[Way]) -> list[Found]:
+    """The strokes without the new ones of frames before that strokes of the source now explain."""
+    known = Explained([replace(at, seen=at.seen and not way.new) for at, way in zip(found, ways, strict=True)], ways)
+    echo = [way.new and at.seen and known.near(at.points)[0].mean() > _ECHO for at, way in zip(found, ways, strict=True)]
+    return [replace(at, seen=at.seen and not gone) for at, gone in zip(found, echo, strict=True)]
 
 
 def _reassigned(known: list[_Known], found: list[Found], left: list[Path], diagonal: float) -> tuple[list[Found], list[Path]]:
@@ -235,13 +273,30 @@ def _moved(known: _Known, at: Found, scale: Array, tolerance: float) -> Stroke:
     weights = np.where(at.on, 1.0, 0.15)
     counted = at.on if at.on.any() else np.ones(len(known.u), bool)
     length = float(np.linalg.norm(np.diff(at.points, axis=0), axis=1).sum())
+    enough = max(_LOOSER * tolerance, _LOOSE * known.way.width)
     for shape, u in _structures(known, scale, length):
-        shape = refitted(shape, u, at.points, weights)
-        off = np.linalg.norm(shape.at(u) - at.points, axis=1)[counted]
-        if np.percentile(off, 95) <= max(_LOOSER * tolerance, _LOOSE * known.way.width):
+        targets = at.points
+        for _ in range(_TRIES):
+            shape = refitted(shape, u, targets, weights)
+            fine = shape.at(np.linspace(u[0], u[-1], 4 * len(u)))
+            off = float(np.percentile(cKDTree(fine).query(at.points[counted])[0], 95))
+            if off <= enough:
+                break
+            # its places may lie elsewhere along the line: only across it they must be right
+            targets = _nearest(at.points, shape.at(u))
+        if off <= enough:
             break
     like = known.style if len(shape.points) == len(known.style.depth) else known.stroke
     return like.reshaped(replace(shape.scaled(1 / scale), widths=_widths(known, ratio, len(shape.points))))
+
+
+def _nearest(line: Array, places: Array) -> Array:
+    """The places (m, 2) of a line (m, 2) nearest to others (m, 2); the ends stay the ends."""
+    fine = np.linspace(0, len(line) - 1, 6 * len(line))
+    dense = np.stack([np.interp(fine, np.arange(len(line)), line[:, axis]) for axis in (0, 1)], axis=1)
+    found = dense[cKDTree(dense).query(places)[1]]
+    found[[0, -1]] = line[[0, -1]]
+    return found
 
 
 def _structures(known: _Known, scale: Array, length: float) -> Iterator[tuple[Shape, Array]]:
