@@ -216,6 +216,8 @@ def _sweep(folder: JobFolder) -> None:
         for top in (folder.outputs, folder.state_folder):
             for part in list(top.rglob(".*.part")):
                 part.unlink()
+        for part in list(folder.path.glob(f".{folder.preview_file.name}.*.part")):
+            part.unlink()
     except OSError as error:
         raise refused(folder.path, error) from error
 

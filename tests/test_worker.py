@@ -121,6 +121,7 @@ def test_half_written_files_of_a_run_cut_off_are_removed(tmp_path):
     folder.state_folder.mkdir()
     for top in (folder.outputs / "clip", folder.state_folder):
         (top / ".0001.png.123.part").write_bytes(b"half")
+    (folder.path / ".preview.png.123.part").write_bytes(b"half")
     run_job(folder)
     assert list(folder.path.rglob("*.part")) == []
     assert not folder.reserve_file.exists()
