@@ -106,6 +106,18 @@ def test_pickles_and_safetensors_are_the_same_motion_with_or_without_a_config(fo
     assert all(torch.equal(bare[name], pickled[name]) for name in pickled)
 
 
+def test_a_motion_in_several_files_is_read_whole(folder, base, tmp_path):
+    tensors = torch.load(folder / "motions/candle/unet/diffusion_pytorch_model.bin")
+    parts = [dict(list(tensors.items())[start::2]) for start in range(2)]
+    (tmp_path / "parts").mkdir()
+    for index, part in enumerate(parts):
+        save_file(part, tmp_path / f"parts/{index}.safetensors")
+    where = {name: f"{index}.safetensors" for index, part in enumerate(parts) for name in part}
+    (tmp_path / "parts/diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    network = models.load_motion(chosen(tmp_path, ""), base).state_dict()
+    assert all(torch.equal(network[name], tensor) for name, tensor in tensors.items())
+
+
 @pytest.mark.parametrize(
     ("part", "name"), [("unet", "mid_block.resnets.0.conv1.weight"), ("vae", "quant_conv.bias"), ("text_encoder", "final_layer_norm.bias")]
 )

@@ -124,9 +124,10 @@ def test_first_frame(made):
 
 
 def test_noise_comes_from_the_originals_seeds(made):
-    torch.manual_seed(int(made.meta["seed"]))
+    torch.manual_seed(int(made.meta.get("seed", 0)))
     noise = torch.randn(1, 4, 1, *(side // 8 for side in made.size[::-1]))[:, :, 0]
-    exact(made.inference, "vae_sample_noise", noise)
+    if "seed" in made.meta:
+        exact(made.inference, "vae_sample_noise", noise)
     shape = (1, 4, made.frames, *noise.shape[-2:])
     exact(made.inference, "init_noise_raw", torch.randn(shape, generator=torch.Generator()))
     if "init_noise_raw" in made.inference:
@@ -147,11 +148,12 @@ def test_schedule(made):
 def test_unet(made, variant):
     golden = Golden(made.folder / "unet_forward.safetensors")
     names = [name for name in golden.tensors if name.startswith(variant + ".")]
-    if "sample" not in golden or not names:
-        REPORT.append(f"ABSENT  {variant} is not in this set")
+    maps = [f"adapter_res_{i}" for i in range(4)] if variant == "infer_adapter" else []
+    if not names or not all(name in golden for name in ("sample", "timestep", "encoder_hidden_states", *maps)):
+        REPORT.append(f"ABSENT  {variant} is not in this set, or not whole")
         return
     unet = made.base.inflated(torch.Generator()) if variant.startswith("inflated") else made.unet
-    residuals = [golden[f"adapter_res_{i}"] for i in range(4)] if variant == "infer_adapter" else ()
+    residuals = [golden[name] for name in maps]
     attended = "first+second+prev" if variant == "train_attn" else "first+prev"
     taps = tapped(unet, [name.removeprefix(variant + ".") for name in names if not name.endswith(".out")], golden["sample"].shape)
     with torch.no_grad():
@@ -205,7 +207,8 @@ def tapped(unet, names, shape):
 def test_each_step_from_the_originals_latents(made):
     golden = made.inference
     steps = sorted(int(m[1]) for name in golden.tensors if (m := re.fullmatch(r"step_(\d+)_unet_in_latents", name)))
-    assert steps, "the set keeps no step"
+    if not steps:
+        REPORT.append("ABSENT  the set keeps no step")
     timesteps = sampling.timesteps(made.base.scheduler, made.sampling.num_inference_steps)
     residuals, text = made.residuals(), made.base.encode_text("", made.meta["prompt"])
     for i in steps:

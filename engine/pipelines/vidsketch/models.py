@@ -1,6 +1,7 @@
 """VidSketch's networks from the published folders: Stable Diffusion 1.5, the sketch adapter, and one learned motion at a time."""
 
 import json
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from ...diffusion.memory import precision_of
 from ...diffusion.sampling import seeded
 from ...protocol import PegbarError
 from . import convert, low_rank
-from .motions import Motion, chosen
+from .motions import INDEX, Motion
 from .unet import InflatedUNet
 
 _STEMS = ("diffusion_pytorch_model", "model", "pytorch_model", "diffusion_pytorch_model.fp16", "model.fp16")
@@ -84,13 +85,12 @@ class Model:
     motions: Path
     _kept: tuple[Motion, InflatedUNet] | None = None
 
-    def motion(self, name: str) -> tuple[Motion, InflatedUNet]:
-        """The motion of that name, the first where it is empty, with its network. Raises PegbarError where there is none."""
-        motion = chosen(self.motions, name)
+    def network(self, motion: Motion) -> InflatedUNet:
+        """A motion's network. Raises PegbarError where it does not fit."""
         if self._kept is None or self._kept[0] != motion:
             self._kept = None
             self._kept = motion, load_motion(motion, self.stable_diffusion)
-        return self._kept
+        return self._kept[1]
 
 
 def load_stable_diffusion(folder: Path, device: torch.device) -> StableDiffusion:
@@ -121,7 +121,7 @@ def load_motion(motion: Motion, base: StableDiffusion) -> InflatedUNet:
         return torch.nn.Module.to(unet, base.dtype)
     with torch.device("meta"):
         unet = InflatedUNet(read_config(motion.weights.parent, read_config(base.folder / "unet")))
-    return fill(unet, read(motion.weights), motion.weights, base.dtype).to(base.device)
+    return fill(unet, _read(motion.weights), motion.weights, base.dtype).to(base.device)
 
 
 def _scheduler(folder: Path) -> DDIMScheduler:
@@ -138,7 +138,7 @@ def _tokenizer(folder: Path) -> Any:
 
 def _filled(module: Any, folder: Path, dtype: torch.dtype, names: Callable[[Tensors], Tensors] = lambda tensors: tensors) -> Any:
     path = _weights(folder)
-    return fill(module, names(read(path)), path, dtype)
+    return fill(module, names(_read(path)), path, dtype)
 
 
 def _weights(folder: Path) -> Path:
@@ -148,8 +148,20 @@ def _weights(folder: Path) -> Path:
 def _weight_files(folder: Path) -> Iterator[Path]:
     for stem in _STEMS:
         for suffix in (".safetensors", ".bin"):
-            if (path := folder / f"{stem}{suffix}").is_file():
-                yield path
+            for end in ("", INDEX):
+                if (path := folder / f"{stem}{suffix}{end}").is_file():
+                    yield path
+
+
+def _read(path: Path) -> Tensors:
+    """The tensors of a file, or of all files that an index names."""
+    if not path.name.endswith(INDEX):
+        return read(path)
+    try:
+        files = set(json.loads(path.read_bytes())["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PegbarError(f"{path} is damaged ({error}): download it again") from error
+    return ChainMap(*(dict(read(path.with_name(file))) for file in sorted(files)))
 
 
 def read_config(folder: Path, otherwise: Mapping[str, Any] | None = None) -> dict[str, Any]:

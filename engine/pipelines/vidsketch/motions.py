@@ -12,8 +12,9 @@ CARD, PICTURE, LOW_RANK = "motion.json", "motion.png", "low_rank.safetensors"
 
 TRAINED_FRAMES = 10
 """How many frames the authors' motions were trained on; a card says otherwise."""
+INDEX = ".index.json"
 _FULL = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "model.safetensors", "pytorch_model.bin")
-"""The names of a whole network: diffusers', then those of accelerate's checkpoints."""
+"""The names of a whole network: diffusers', then those of accelerate's checkpoints; with INDEX where it is in several files."""
 _CLASS = "UNet3DConditionModel"
 
 
@@ -75,7 +76,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
     for inner in (folder / "unet", folder):
         config = _json(inner / "config.json")
         if not config or config.get("_class_name") == _CLASS:
-            yield from (path for name in _FULL if (path := inner / name).is_file())
+            yield from (path for name in _FULL for end in ("", INDEX) if (path := inner / f"{name}{end}").is_file())
 
 
 def _json(path: Path) -> dict[str, object]:

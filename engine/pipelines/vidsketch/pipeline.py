@@ -23,7 +23,7 @@ from ...spec import Report
 from . import drawings, models, sampling
 from .abstraction import Abstraction, Control, control_at, measured
 from .models import Model
-from .motions import Motion
+from .motions import Motion, chosen
 from .unet import InflatedUNet
 
 MOST_FRAMES = 64
@@ -72,7 +72,7 @@ class _Video:
         self.noise = noise((1, 4, len(self.frames), *self.latent_shape[1:]), generator, self.base.device)
 
     def make(self) -> None:
-        motion, unet = self.model.motion(self.job.params["motion"])
+        motion = chosen(self.model.motions, self.job.params["motion"])
         text = self.base.encode_text(self.job.params["negative_prompt"], self.job.params["prompt"] or motion.prompt)
         drawn = self._read()
         settings = self._settings(drawn.control, motion)
@@ -80,7 +80,8 @@ class _Video:
         picture = self._decoded(first)
         self._write(0, picture)
         self.report.preview(drawings.resized(picture, _small(self.sizes.work)))
-        latents = self._sampled(unet, drawn, text, settings, first)
+        self.report.progress("Loading", 0, 0)
+        latents = self._sampled(self.model.network(motion), drawn, text, settings, first)
         for index in range(1, len(self.frames)):
             if self.frames[index] not in self.report.written("clip"):
                 self.report.progress("Finishing", index, len(self.frames))
@@ -144,7 +145,7 @@ class _Video:
         return latents
 
     def _drawn_first(self, drawn: Drawings, text: Tensor, settings: sampling.Sampling) -> Tensor:
-        """Stable Diffusion's own picture of the first drawing; its UNet leaves again, so that memory holds one."""
+        """Stable Diffusion's own picture of the first drawing; its UNet leaves again before the motion's comes."""
         self.report.progress("Loading", 0, 0)
         unet = self.base.unet_2d()
         phase = _Phase(self.report, "Drawing the first frame", settings.num_inference_steps)
