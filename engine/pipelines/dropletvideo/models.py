@@ -79,13 +79,13 @@ class DropletVideo:
     def _part(self, name: tuple[str, ...], mode: str, make: Callable[[], Any]) -> Iterator[Any]:
         """A part by its name; with everything on the card it stays for the next job."""
         keep = mode == "everything"
-        if not keep:
-            self._kept.clear()
-        part = self._kept.pop(name, None) or make()
+        part = self._kept.get(name) if keep else None
+        self._kept = {other: kept for other, kept in self._kept.items() if keep and other[0] != name[0]}
+        part = part or make()
         try:
             yield part
         finally:
             if keep:
-                self._kept = {other: value for other, value in self._kept.items() if other[0] != name[0]} | {name: part}
+                self._kept[name] = part
             del part
             release(self.device)
