@@ -181,8 +181,10 @@ def _kin(now: Strokes, was: Strokes, made: Drawing, source: Drawing) -> _Kin:
     same = (counts == np.diff(was.offsets)[found]) & (now.curve_type[strokes] == was.curve_type[found])
     same[len(mine) :] = False
     on, to = np.repeat(np.arange(len(strokes)), counts), _points(now.offsets, strokes)
-    place = along(made.way()[to], of[on], source.way(), source.offsets, source.values("cyclic"))
-    place = place.pinned(same[on], to + (source.offsets[of] - now.offsets[strokes])[on])
+    before = to + (source.offsets[of] - now.offsets[strokes])[on]
+    place = Along(before, before.copy(), np.zeros(len(to)))
+    if len(anew := np.flatnonzero(~same[on])):
+        place.put(anew, along(made.way()[to[anew]], of[on][anew], source.way(), source.offsets, source.values("cyclic")))
     is_new = np.arange(len(strokes)) >= len(mine)
     return _Kin(strokes, of, is_new, to, place, place.shifted((was.offsets[found] - source.offsets[of])[on]), same[on])
 

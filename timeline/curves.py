@@ -105,14 +105,14 @@ class Along:
 
     def of(self, values: NDArray[Any]) -> NDArray[Any]:
         """The values that the strokes' points have, at these places: on a point its own to the bit; of whole numbers the nearer one."""
-        if values.dtype.kind != "f":
+        if values.dtype.kind != "f" or not self.share.any():
             return values[np.where(self.share < 0.5, self.before, self.after)]
         on_point = (self.share == 0).reshape(-1, *[1] * (values.ndim - 1))
         return np.where(on_point, values[self.before], _between(values, self.before, self.after, self.share))
 
-    def pinned(self, pinned: NDArray[np.bool_], to: NDArray[np.int64]) -> "Along":
-        """These places, but some of them exactly on points."""
-        return Along(np.where(pinned, to, self.before), np.where(pinned, to, self.after), np.where(pinned, 0, self.share))
+    def put(self, at: NDArray[np.int64], places: "Along") -> None:
+        """Sets some of these places, by index, to others."""
+        self.before[at], self.after[at], self.share[at] = places.before, places.after, places.share
 
     def shifted(self, by: NDArray[np.int64]) -> "Along":
         """The same places where the strokes' points stand elsewhere in the arrays."""
