@@ -23,7 +23,8 @@ def property_of(param: Param) -> Any:
     limits = {name: value for name, value in (("min", param.minimum), ("max", param.maximum)) if value is not None}
     if isinstance(param.default, int):
         return bpy.props.IntProperty(**common, **{name: int(value) for name, value in limits.items()})
-    return bpy.props.FloatProperty(**common, **limits, precision=2, step=10)
+    share = (param.minimum, param.maximum) == (0, 1)
+    return bpy.props.FloatProperty(**common, **limits, precision=2, step=10, subtype="FACTOR" if share else "NONE")
 
 
 def group_of(pipeline: Pipeline) -> type[bpy.types.PropertyGroup]:
