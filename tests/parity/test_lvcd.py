@@ -59,7 +59,7 @@ class Set:
     def __init__(self, folder: Path, own: Path) -> None:
         self.config = json.loads((folder / "config.json").read_bytes())
         self.params = self.config["params"]
-        (own / "config.json").symlink_to(folder / "config.json")
+        linked(own, folder / "config.json")
         self.svd = linked(own, checkpoints(folder, "svd")[0])
         self.lvcd = [linked(own, path) for path in checkpoints(folder, "lvcd")]
         self.own = own
