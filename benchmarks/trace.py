@@ -21,7 +21,7 @@ from pegbar.engine.drawing.trace import Tracer, trace
 
 from tests.sketches import FAULTS, clip, faulty, kept, off, overlap, sketch
 
-DRAWINGS, CLIPS = 200, 36
+DRAWINGS, CLIPS = 200, 24
 FOLDER = tests.conftest.ROOT.parent / "shared/inputs/flipsketch_sketches"
 
 

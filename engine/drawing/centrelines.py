@@ -297,7 +297,7 @@ def _weighed(ink: Ink, lines: CentreLines) -> CentreLines:
     level = np.maximum(_filled(level, lines.sure, lines.offsets, None), 0.1)
     width = _filled(np.where(lines.sure, amount / level, lines.widths), lines.sure, lines.offsets, None)
     for first, end in pairwise(lines.offsets):
-        width[first:end] = ndimage.gaussian_filter1d(width[first:end], 2.0, mode="nearest")
+        width[first:end] = ndimage.gaussian_filter1d(width[first:end], 1.2, mode="nearest")
         level[first:end] = np.median(level[first:end])
     return CentreLines(lines.points, lines.tangents, width, level, lines.sure, lines.offsets, lines.ends, lines.nodes, lines.reach)
 

@@ -114,7 +114,7 @@ def _fit(points: Array, widths: Array, start: Array, end: Array, tolerance: floa
     along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     t = along / along[-1]
     straight = widths[0] + (widths[-1] - widths[0]) * t
-    uneven = np.abs(widths - straight) - 2 * tolerance - 0.06 * widths.max()
+    uneven = np.abs(widths - straight) - tolerance - 0.04 * widths.max()
     split = int(uneven.argmax())
     if uneven[split] <= 0 or len(points) < 6:
         for _ in range(_ROUNDS):

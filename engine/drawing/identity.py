@@ -4,7 +4,6 @@ The way is the one of least cost along the lines (a hidden Markov model, as posi
 stroke's own shape as what is likely: at a crossing it goes on as it did, whatever else meets there. Knows no picture.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -13,17 +12,11 @@ from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
+from .bending import bent
 from .centrelines import SPACING, CentreLines
+from .ends import to_ends
+from .ways import Array, Found, Indices, Way, doubled, headings, length_of
 
-Array = NDArray[np.float64]
-Indices = NDArray[np.intp]
-
-_CELLS = 48
-"""Cells along the longer side of the picture in which the drawing's move is told."""
-_SCALES = (0.2, 0.1, 0.05, 0.025)
-"""Parts of the picture's diagonal over which it moves as one, coarse to fine."""
-_ROUNDS = 4
-"""How often it is moved at each of them."""
 _CHOICES = 12
 """How many places of lines a place of a stroke may go to."""
 _WIDE, _NEAR = 0.03, 0.012
@@ -34,6 +27,8 @@ _STRETCHED = 0.6
 """Pixels of stretch a pixel of a stroke's length that cost 1."""
 _LOST, _LEAVE = 4.0, 3.0
 """What it costs to be on no line for a place, and to leave or to come back."""
+_SLACK = 0.4
+"""Share of the reach that costs 1."""
 _TAKEN = 2.0
 """What it costs to go to a place of a line that another stroke fits better."""
 _FOUND, _FOUND_AGAIN = 0.55, 0.8
@@ -42,46 +37,12 @@ _SHRUNK = 2.0
 """By how much a stroke is longer or shorter from one frame to the next where it is no longer the same."""
 _USURPED = 0.6
 """Share of a stroke on lines that fit another one better, from which it is gone."""
-_LONGER = 0.3
-"""Share of a stroke's length by which it may become longer or shorter from one frame to the next."""
 _MERGED = 1.25
 """Widths of a stroke from which a line is not it alone, but runs together with others."""
 _UNMOVED = 0.5
 """Pixels across its lines by which a stroke that stays where it is may be off."""
 _SPACED = 1.5
 """Pixels between two places of the lines that a stroke may go to."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """The places (m, 2) of one known stroke, about evenly spaced; one place for a dot."""
-
-    points: Array
-    widths: Array
-    """(m,)"""
-    closed: bool
-    missing: bool = False
-    """Whether the last frame did not show it."""
-    new: bool = False
-    """Whether it came in an earlier frame: it yields to strokes of the source."""
-
-    @property
-    def width(self) -> float:
-        return max(float(self.widths.mean()), 1.0)
-
-
-@dataclass(frozen=True)
-class Found:
-    """Where a known stroke is."""
-
-    seen: bool
-    """Whether there are lines for it; else `points` are where they would be."""
-    points: Array
-    """(m, 2)"""
-    widths: Array
-    """(m,) of the line there; nan where it cannot be told"""
-    on: NDArray[np.bool_]
-    """(m,) whether the place was measured across its line"""
 
 
 def follow(ways: list[Way], lines: CentreLines, size: tuple[int, int]) -> list[Found]:
@@ -96,9 +57,11 @@ def follow(ways: list[Way], lines: CentreLines, size: tuple[int, int]) -> list[F
     start = np.cumsum([0, *(len(way.points) for way in ways)])
     new = np.array([way.new for way in ways])
     still = np.array([_is_still(network, way) for way in ways])
-    moved = _bent(places, _headings(places, ways), ~dot[stroke], still[stroke], lines, size)
+    moved = bent(places, headings(places, ways), ~dot[stroke], still[stroke], lines, size)
     moved[still[stroke]] = 0
     state, owner = places + moved, np.full(len(network.points), -1)
+    rest = np.flatnonzero(still[stroke])
+    owner = _owners(network, new[stroke], stroke, state, _nearest(network, rest, state))
     for reach in (_WIDE, _NEAR, _NEAR):
         choice = _chosen(network, ways, stroke, state, max(reach * diagonal, 5.0), owner)
         owner = _owners(network, new[stroke], stroke, state, choice)
@@ -143,7 +106,7 @@ def _is_still(network: _Network, way: Way) -> bool:
     """Whether a stroke's lines are where they were: all that was measured across, and its ends where they can be seen."""
     if way.missing or len(way.points) == 1:
         return False
-    heading = _headings(way.points, [way])
+    heading = headings(way.points, [way])
     gap, near = network.tree.query(way.points, k=np.arange(1, 5), distance_upper_bound=way.width + 3)
     near = np.minimum(near, len(network.points) - 1)
     along = (network.doubled[near] * doubled(heading)[:, None]).sum(axis=2)
@@ -169,93 +132,14 @@ def _ends_there(lines: CentreLines, points: Array, width: float) -> bool:
     return not len(own) or bool(own.min() < 1.25 + 0.1 * width)
 
 
-def doubled(way: Array) -> Array:
-    """Directions (k, 2) as those of twice the angle: a line has the same one both ways."""
-    return np.stack([way[:, 0] ** 2 - way[:, 1] ** 2, 2 * way[:, 0] * way[:, 1]], axis=1)
-
-
-def _headings(places: Array, ways: list[Way]) -> Array:
-    """(k, 2) the unit direction of each stroke at each of its places."""
-    found = []
-    start = 0
-    for way in ways:
-        points = places[start : start + len(way.points)]
-        start += len(points)
-        if len(points) < 2:
-            found.append(np.array([[1.0, 0.0]] * len(points)))
-            continue
-        step = np.gradient(points, axis=0)
-        if way.closed and len(points) > 3:
-            step[[0, -1]] = points[1] - points[-2]
-        found.append(step / np.linalg.norm(step, axis=1, keepdims=True).clip(1e-9))
-    return np.concatenate(found)
-
-
-def _bent(
-    places: Array, headings: Array, used: NDArray[np.bool_], still: NDArray[np.bool_], lines: CentreLines, size: tuple[int, int]
-) -> Array:
-    """(k, 2) how far each place moves where the drawing as a whole is bent onto the lines.
-
-    Each place is drawn to the nearest line of its direction, across it only, as are lines to places; what is near each other moves alike.
-    """
-    diagonal, cell = float(np.hypot(*size)), max(size) / _CELLS
-    rows = np.arange(0, len(lines.points), 3)
-    ink, normal = lines.points[rows], np.stack([-lines.tangents[rows, 1], lines.tangents[rows, 0]], axis=1)
-    ink_way = doubled(lines.tangents[rows])
-    moved = np.zeros_like(places)
-    own = np.flatnonzero(used)
-    if not len(own):
-        own = np.arange(len(places))
-    rest = np.flatnonzero(still)
-    held = np.concatenate([rest, rest]), np.repeat(np.eye(2), len(rest), axis=0)
-    for scale in _SCALES:
-        before = moved.copy()
-        reach = 0.4 * scale * diagonal + 2
-        turn = 0.5 * reach
-        tree = cKDTree(np.concatenate([ink, turn * ink_way], axis=1))
-        for _ in range(_ROUNDS):
-            now = places + moved
-            here = np.concatenate([now[own], turn * doubled(headings[own])], axis=1)
-            _, to = tree.query(here)
-            _, back = cKDTree(here).query(np.concatenate([ink, turn * ink_way], axis=1))
-            at, target = np.concatenate([own, own[back]]), np.concatenate([to, np.arange(len(ink))])
-            off = ((ink[target] - now[at]) * normal[target]).sum(axis=1)
-            gap = ((ink[target] - now[at]) ** 2).sum(axis=1)
-            weight = 1 / (1 + gap / reach**2) ** 2
-            at, across = np.concatenate([at, held[0]]), np.concatenate([normal[target], held[1]])
-            off = np.concatenate([off, -(moved[held[0]] * held[1]).sum(axis=1)])
-            weight = np.concatenate([weight, np.ones(len(held[0]))])
-            moved += _field(now[at], across, off, weight, now, before - moved, size, cell, scale * diagonal / 2)
-    return moved
-
-
-def _field(
-    at: Array, normal: Array, off: Array, weight: Array, to: Array, back: Array, size: tuple[int, int], cell: float, sigma: float
-) -> Array:
-    """(k, 2) the smooth move at `to` that does best for moves by `off` along `normal` asked for at `at`, and else goes `back`."""
-    grid = (int(size[1] / cell) + 9, int(size[0] / cell) + 9)
-    x, y = ((at[:, axis] / cell + 4).clip(0, grid[1 - axis] - 1).astype(np.intp) for axis in (0, 1))
-    flat = y * grid[1] + x
-    n0, n1 = normal.T
-    sums = [
-        ndimage.gaussian_filter(np.bincount(flat, weight * value, grid[0] * grid[1]).reshape(grid), max(sigma / cell, 0.7), mode="constant")
-        for value in (n0 * n0, n0 * n1, n1 * n1, n0 * off, n1 * off)
-    ]
-    where = np.stack([to[:, 1] / cell + 3.5, to[:, 0] / cell + 3.5])
-    a, b, c, p, q = (ndimage.map_coordinates(part, where, order=1, mode="nearest") for part in sums)
-    held = 0.03 * (a + c) + 1e-9
-    a, c, p, q = a + held, c + held, p + held * back[:, 0], q + held * back[:, 1]
-    return np.stack([c * p - b * q, a * q - b * p], axis=1) / (a * c - b * b)[:, None]
-
-
 def _chosen(network: _Network, ways: list[Way], stroke: Indices, state: Array, reach: float, owner: Indices) -> Indices:
     """(k,) the point of the network that each place goes to, -1 for none: the cheapest way of each stroke."""
-    heading = doubled(_headings(state, ways))
+    heading = doubled(headings(state, ways))
     gap, near = network.tree.query(state, k=np.arange(1, _CHOICES + 1), distance_upper_bound=reach)
     none = near == len(network.points)
     near = np.where(none, 0, near)
     across = (1 - (network.doubled[near] * heading[:, None]).sum(axis=2)) / 2
-    cost = (gap.clip(0, reach) / (0.4 * reach)) ** 2 + _TURNED * across * np.where(network.sure[near], 1, 0.3)
+    cost = (gap.clip(0, reach) / (_SLACK * reach)) ** 2 + _TURNED * across * np.where(network.sure[near], 1, 0.3)
     cost += _TAKEN * ((owner[near] >= 0) & (owner[near] != stroke[:, None]))
     cost = np.concatenate([np.where(none, np.inf, cost), np.full((len(state), 1), _LOST)], axis=1)
     pick = _cheapest(cost, network.points[near] - state[:, None], _steps(state, ways), [len(way.points) for way in ways])
@@ -311,6 +195,13 @@ def _owners(network: _Network, new: NDArray[np.bool_], stroke: Indices, state: A
     return owner
 
 
+def _nearest(network: _Network, some: Indices, state: Array) -> Indices:
+    """(k,) the point of the network nearest to some of the places, -1 for the others."""
+    near = np.full(len(state), -1)
+    near[some] = network.tree.query(state[some])[1]
+    return near
+
+
 def _settled(network: _Network, ways: list[Way], state: Array, choice: Indices) -> Array:
     """The places after their move to what they chose, smooth along each stroke."""
     settled, start = state.copy(), 0
@@ -363,7 +254,7 @@ def _on_lines(network: _Network, way: Way, state: Array, choice: Indices, still:
     off = ((lines.points[row] - state) * normal).sum(axis=1)
     near = np.flatnonzero(known & (np.abs(off) < way.width + 2) & (not still))
     if len(near):
-        heading = _headings(state, [way])
+        heading = headings(state, [way])
         normal = np.stack([-heading[:, 1], heading[:, 0]], axis=1)
         off = ((lines.points[row] - state) * normal).sum(axis=1)
         points = state + normal * _agreed(off[near, None], near, len(state), way, 3.0)
@@ -371,85 +262,10 @@ def _on_lines(network: _Network, way: Way, state: Array, choice: Indices, still:
         points = state
     widths = np.where(known, lines.widths[row], np.nan)
     if not way.closed and not still:
-        points = _to_ends(lines, points, np.where(on, row, -1), way.width)
-    if not 1 / _SHRUNK < _length(points) / max(_length(way.points), 1e-9) < _SHRUNK:
+        points = to_ends(lines, points, np.where(on, row, -1), way.width, length_of(way.points))
+    if not 1 / _SHRUNK < length_of(points) / max(length_of(way.points), 1e-9) < _SHRUNK:
         return _lost(state)
     return Found(True, points, widths, known)
-
-
-def _to_ends(lines: CentreLines, points: Array, row: Indices, width: float) -> Array:
-    """The stroke made as long as its lines where these end free."""
-    for _ in range(2):
-        points, row = points[::-1], row[::-1]
-        rest = _rest(lines, points, row)
-        if rest is None:
-            continue
-        along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-        beyond = points[-1] - rest[-1]
-        way = points[-1] - points[max(len(points) - 4, 0)]
-        way = way / max(float(np.linalg.norm(way)), 1e-9)
-        over = float(beyond @ way)
-        more = float(np.linalg.norm(np.diff(rest, axis=0), axis=1).sum()) if over < 0 else -over
-        if not 0.25 < abs(more) < max(_LONGER * along[-1], 2 * width):
-            continue
-        path = np.concatenate([points, rest[(rest - points[-1]) @ way > 0]]) if over < 0 else points
-        points = _stretched(path, along, more)
-    return points
-
-
-def _stretched(path: Array, along: Array, change: float) -> Array:
-    """The places of a stroke `along` a path, with the last of them moved on by `change`, those before it by less and less."""
-    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
-    change = min(length[-1], along[-1] + change) - along[-1]
-    t = ((along - along[-1]) / max(min(3 * abs(change), along[-1]), 1e-9) + 1).clip(0, 1)
-    at = along + change * t * t * (3 - 2 * t)
-    return np.stack([np.interp(at, length, path[:, axis]) for axis in (0, 1)], axis=1)
-
-
-def _rest(lines: CentreLines, points: Array, row: Indices) -> Array | None:
-    """The points of the line that a stroke's last place is on, from there to its end, where that is free."""
-    seen = np.flatnonzero(row >= 0)
-    if len(seen) < 2 or seen[-1] < len(row) - 4:
-        return None
-    last, before = int(row[seen[-1]]), int(row[seen[max(len(seen) - 4, 0)]])
-    e = int(np.searchsorted(lines.offsets, last, side="right") - 1)
-    heading = points[-1] - points[max(len(points) - 4, 0)]
-    side = int(heading @ lines.tangents[last] > 0)
-    node = int(lines.ends[e, side])
-    if node < 0 or lines.degree[node] != 1 or (before == last and len(seen) > 4):
-        return None
-    return lines.points[last : lines.offsets[e + 1]] if side else lines.points[lines.offsets[e] : last + 1][::-1]
-
-
-def continued(found: list[Found], ways: list[Way], paths: list[Array]) -> tuple[list[Found], set[int]]:
-    """Strokes made longer by paths that go on where they end, and which paths those are."""
-    found, used = list(found), set()
-    for i, (at, way) in enumerate(zip(found, ways, strict=True)):
-        if not at.seen or way.closed or len(at.points) < 4:
-            continue
-        limit = max(_LONGER * _length(at.points), 3 * way.width)
-        for turn in (1, -1):
-            points = found[i].points[::turn]
-            heading = points[-1] - points[max(len(points) - 6, 0)]
-            heading = heading / max(float(np.linalg.norm(heading)), 1e-9)
-            best, least, more = -1, np.inf, points[:0]
-            for j, path in enumerate(paths):
-                if j in used or len(path) < 2 or _length(path) > limit:
-                    continue
-                for one in (path, path[::-1]):
-                    gap = float(np.linalg.norm(one[0] - points[-1]))
-                    away = one[-1] - one[0]
-                    ahead = float(heading @ away) / max(float(np.linalg.norm(away)), 1e-9)
-                    if gap < 1.5 * way.width + 3 and ahead > 0.7 and gap < least:
-                        best, least, more = j, gap, one
-            if best >= 0:
-                more = more[(more - points[-1]) @ heading > 0]
-                path = np.concatenate([points, more])
-                along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-                longer = _stretched(path, along, _length(path) - along[-1])[::turn]
-                found[i] = Found(True, longer, found[i].widths, found[i].on)
-                used.add(best)
-    return found, used
 
 
 # --- strokes that moved too far to be followed
@@ -465,8 +281,8 @@ def paired(ways: list[Way], paths: list[Array], diagonal: float) -> dict[int, in
 
 def _unlike(way: Way, path: Array, diagonal: float) -> float:
     """How unlike a stroke is to a path: 1 where they can no longer be the same."""
-    length = _length(way.points)
-    other = _length(path)
+    length = length_of(way.points)
+    other = length_of(path)
     small = max(2.0 * way.width, 4.0)
     off = float(np.linalg.norm(path.mean(axis=0) - way.points.mean(axis=0)))
     if len(way.points) == 1 or length < small:
@@ -490,7 +306,3 @@ def resampled_as(way: Way, path: Array) -> Array:
         both.append(np.stack([np.interp(share * along[-1], length, one[:, axis]) for axis in (0, 1)], axis=1))
     gaps = [one - way.points for one in both]
     return both[int(np.argmin([np.linalg.norm(gap - gap.mean(axis=0), axis=1).mean() for gap in gaps]))]
-
-
-def _length(points: Array) -> float:
-    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())

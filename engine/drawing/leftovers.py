@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .centrelines import SPACING
-from .identity import Found, Way
 from .joining import Path
+from .ways import Found, Way
 
 Array = NDArray[np.float64]
 

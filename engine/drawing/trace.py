@@ -14,13 +14,15 @@ from scipy.spatial import cKDTree
 from ..strokes import BEZIER, Strokes
 from . import raster
 from .centrelines import CentreLines, centre_lines, levelled
+from .ends import continued
 from .fitting import fitted
-from .identity import Found, Way, continued, follow, paired, resampled_as
+from .identity import follow, paired, resampled_as
 from .joining import Path, joined
 from .leftovers import Explained, unexplained
 from .raster import MIN_WIDTH
 from .refitting import Shape, divided, evenly, refitted, sampled
 from .single import Stroke, apart, together
+from .ways import Found, Way
 
 Array = NDArray[np.float64]
 
@@ -37,8 +39,8 @@ _SPACING, _PLACES = 2.0, 250
 """Pixels between the places of a stroke that are looked for, and how many they are at most."""
 _ECHO = 0.7
 """Share of a new stroke that strokes of the source explain, from which it is none."""
-_FILLS, _BROAD, _SHARE = 3, 1.6, 0.4
-"""How often bare ink is filled in, and from which radius in pixels and in widths of the drawing's lines."""
+_FILLS, _BROAD, _SHARE, _KNOWN_SHARE = 3, 1.6, 0.4, 1.0
+"""How often bare ink is filled in, and from which radius in pixels and in widths of the drawing's lines; the same where strokes are known."""
 _DOT = 1.2
 """Widths up to which a stroke is a dot."""
 _SAME_WIDTH = 0.12
@@ -57,8 +59,9 @@ class Tracer:
     """Traces frame after frame, in order: what it returned last is the only state.
 
     A stroke of a result whose `source` is 0 or more is that stroke of the source drawing, in the source's direction and order, on its
-    layer, of its material and colours; it has the source's number of points and curve type where that fits the ink within `tolerance`,
-    and its widths are the source's times a smooth ratio of ink to source. Strokes of source -1 are new: cubic Béziers of few points
+    layer, of its material and colours; it has the source's curve type, and the source's number of points where these fit the ink within
+    four tolerances, so that a hand can interpolate; else twice as many, or more. Its widths are the source's times the ratio of the ink's
+    widths to them, a parabola of the place along the stroke, and just the source's where all ratios are within an eighth of 1. Strokes of source -1 are new: cubic Béziers of few points
     (Schneider, An Algorithm for Automatically Fitting Digitized Curves, 1990), right above the stroke nearest to them.
     Strokes of the source that draw no line cannot be seen in ink: they move with the strokes near them.
     """
@@ -227,7 +230,9 @@ def _filled_in(strokes: list[Stroke], like: Strokes, ink: NDArray[np.float32], s
         core = ndimage.binary_opening(bare > 0.5, np.ones((3, 3)))
         areas, count = ndimage.label(core)
         width = float(np.median(made.widths)) * float(np.sqrt(scale.prod())) if len(made.widths) else 0.0
-        broad = ndimage.maximum(ndimage.distance_transform_edt(core), areas, np.arange(count + 1)) >= max(_BROAD, _SHARE * width)
+        broad = ndimage.maximum(ndimage.distance_transform_edt(core), areas, np.arange(count + 1)) >= max(
+            _BROAD, (_SHARE if not len(like.cyclic) else _KNOWN_SHARE) * width
+        )
         broad[0] = False
         if not broad.any():
             break
