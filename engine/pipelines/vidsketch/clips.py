@@ -1,7 +1,7 @@
 """Clips to learn from: movies and folders of images, cut to size and encoded once; the loop draws from the latents."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,9 @@ from .models import StableDiffusion
 
 MOVIES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".gif")
 IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+Clip = Path | tuple[Path, ...]
+"""A movie, a folder of images, or images in their order."""
+
 _AT_ONCE = 4
 """Frames that are encoded at once."""
 
@@ -35,8 +38,11 @@ class Encoded:
         return self.mean.shape[1]
 
 
-def found(folder: Path) -> list[Path]:
-    """The clips in a folder, by name: movies, folders of images, or the folder itself where it has images. Raises PegbarError."""
+def found(folder: Path | tuple[Clip, ...]) -> Sequence[Clip]:
+    """The clips in a folder, by name: movies, folders of images, or the folder itself where it has images; what is no folder is the clips
+    themselves. Raises PegbarError."""
+    if isinstance(folder, tuple):
+        return folder
     if not folder.is_dir():
         raise PegbarError(f"There is no folder {folder}: choose the one with your clips")
     if _images(folder):
@@ -47,7 +53,12 @@ def found(folder: Path) -> list[Path]:
     return clips
 
 
-def encoded(path: Path, base: StableDiffusion, size: Size, cache: Path, told: Callable[[int], None] = lambda frames: None) -> Encoded:
+def named(clip: Clip) -> str:
+    """What a clip is called."""
+    return clip.name if isinstance(clip, Path) else f"{clip[0].parent.name} ({clip[0].name} to {clip[-1].name})"
+
+
+def encoded(path: Clip, base: StableDiffusion, size: Size, cache: Path, told: Callable[[int], None] = lambda frames: None) -> Encoded:
     """A clip encoded, or read from `cache` where it was before; `told` hears how many frames are done. Raises PegbarError."""
     if not cache.is_file():
         frames = _read(path)
@@ -59,7 +70,7 @@ def encoded(path: Path, base: StableDiffusion, size: Size, cache: Path, told: Ca
             count += len(part)
             told(count)
         if not means:
-            raise PegbarError(f"{path} has no frames: remove it, or export it again")
+            raise PegbarError(f"{named(path)} has no frames: remove it, or export it again")
         write_atomic(cache, save({"mean": torch.cat(means, 1), "std": torch.cat(stds, 1)}))
     return Encoded(**load_file(cache))
 
@@ -73,8 +84,10 @@ def draw(clip: Encoded, frames: int, step: int, flip: bool, scale: float, genera
     return ((mean + std * torch.randn(mean.shape, generator=generator)) * scale).transpose(0, 1)[None]
 
 
-def _read(path: Path) -> Iterator[NDArray[np.float32]]:
-    return (read_image(image) for image in _images(path)) if path.is_dir() else read_movie(path)
+def _read(clip: Clip) -> Iterator[NDArray[np.float32]]:
+    if isinstance(clip, Path) and not clip.is_dir():
+        return read_movie(clip)
+    return (read_image(image) for image in (clip if isinstance(clip, tuple) else _images(clip)))
 
 
 def _images(folder: Path) -> list[Path]:

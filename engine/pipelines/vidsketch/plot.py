@@ -6,11 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from .drawings import resized
+
 Points = Sequence[tuple[int, float]]
 
 _WIDTH, _HEIGHT, _MARGIN = 720, 360, 48
 _PAPER, _GRID, _TEXT = (250, 250, 248), (222, 222, 218), (90, 90, 90)
 _EACH, _LEARNED, _HELD_OUT = (196, 212, 232), (44, 98, 168), (206, 92, 40)
+_WIDTH_SHOWN = 360
 _RUNS = 50
 """The line through the losses is their mean over so many stretches."""
 
@@ -35,6 +38,13 @@ def losses(learned: Points, held_out: Points) -> NDArray[np.float32]:
             draw.line(place(points), colour, width)
     draw.text((_MARGIN, _HEIGHT - 30), f"loss over {last} steps: learned (blue)" + ", held out (orange)" * bool(held_out), _TEXT)
     return np.divide(np.asarray(image), np.float32(255), dtype=np.float32)
+
+
+def under(frames: Sequence[NDArray[np.float32]], plot: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The first, the middle and the last of a video's frames (h, w, 3) with the plot below them, small: what is shown as it learns."""
+    row = np.concatenate([frames[0], frames[len(frames) // 2], frames[-1]], 1)
+    height = round(_WIDTH_SHOWN * row.shape[0] / row.shape[1])
+    return np.concatenate([resized(row, (_WIDTH_SHOWN, height)), resized(plot, (_WIDTH_SHOWN, _WIDTH_SHOWN * _HEIGHT // _WIDTH))])
 
 
 def _means(points: Points) -> Points:

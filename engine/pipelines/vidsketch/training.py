@@ -1,16 +1,18 @@
 """Teaching a motion from one's own clips: a folder that the pipeline offers as a motion, and goes on learning from where it stopped.
 
-The folder is a take of its own kind: `events.jsonl` tells how far it is, `cancel` stops it, `preview.png` shows what it makes.
+`learn` is the work, for a job (pipelines/teach) and for `train`, the command line's, whose folder is motion and take in one:
+`events.jsonl` tells how far it is, `cancel` stops it, `preview.png` shows what it makes.
 """
 
 import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,7 +28,8 @@ from . import clips, drawings, low_rank, models, plot, sampling
 from .learning import Batch, Learner
 from .motions import CARD, LOW_RANK, PICTURE
 
-STATE, SETTINGS = "state/learned.pt", "training.json"
+LEARNED, SETTINGS = "learned.pt", "training.json"
+STATE = f"state/{LEARNED}"
 _HELD_OUT_DRAWS = 4
 """Fixed stretches, noises and timesteps that the held-out loss is the mean of."""
 _HEIGHT_SHOWN = 160
@@ -39,19 +42,34 @@ Told = Callable[[Progress], None]
 class Lesson:
     """What is to be learned, from where, and where it is kept."""
 
-    clips: Path
+    clips: Path | tuple[clips.Clip, ...]
+    """A folder of them, or each one."""
     held_out: Path | None
     out: Path
+    """The motion's folder: what is there is a motion from the first checkpoint on."""
     params: Mapping[str, Any]
     """All of `TRAINING`'s."""
+    job: str = ""
+    """The id of the job that teaches it, which its card keeps."""
+
+
+class Listener(Protocol):
+    """What is told while it learns, and where all is kept that a later run goes on with: part of `spec.Report`."""
+
+    state: Path
+
+    def progress(self, phase: str, step: int, of: int) -> None: ...
+
+    def preview(self, image: object) -> None: ...
 
 
 def train(lesson: Lesson, stable_diffusion: Path, device: str, told: Told = lambda progress: None) -> None:
-    """Learns a motion, or goes on learning it, until all steps are done. Raises PegbarError, Cancelled."""
+    """Learns a motion in a folder that is its take, too: see `learn`. Raises PegbarError, Cancelled."""
     folder, started = JobFolder(lesson.out), time.monotonic()
     with _held(folder):
         try:
-            _learn(_Training(lesson, stable_diffusion, device, told))
+            _claim(lesson)
+            learn(lesson, stable_diffusion, device, _Take(folder, told))
             folder.append(Done(time.monotonic() - started))
         except Cancelled:
             folder.append(Done(time.monotonic() - started, cancelled=True))
@@ -61,10 +79,13 @@ def train(lesson: Lesson, stable_diffusion: Path, device: str, told: Told = lamb
             raise
 
 
-def _learn(training: "_Training") -> None:
+def learn(lesson: Lesson, stable_diffusion: Path, device: str, listener: Listener) -> None:
+    """Learns a motion, or goes on learning it from what the listener keeps, until all steps are done. Raises PegbarError, Cancelled."""
+    if odd := [side for side in ("width", "height") if lesson.params[side] % drawings.MULTIPLE]:
+        raise PegbarError(f"The {odd[0]} is {lesson.params[odd[0]]}: choose a multiple of {drawings.MULTIPLE}")
     try:
         with out_of_memory_as_error():
-            training.run()
+            _Training(lesson, stable_diffusion, device, listener).run()
     except MemoryError as error:
         raise PegbarError("There is too little memory to learn this: choose fewer frames, a smaller size, or a small file") from error
 
@@ -83,18 +104,51 @@ def _held(folder: JobFolder) -> Iterator[None]:
         yield
 
 
+def _claim(lesson: Lesson) -> None:
+    """Takes the folder for this lesson, or finds the same one in it. Raises PegbarError."""
+    out, settings = lesson.out, _identity(lesson)
+    before = (out / SETTINGS).read_text("utf-8") if (out / SETTINGS).exists() else None
+    if before is not None and before != settings:
+        raise PegbarError(f"{out} holds what was learned by another command: choose another folder, or repeat that command unchanged")
+    write_atomic(out / SETTINGS, settings.encode())
+
+
+def _identity(lesson: Lesson) -> str:
+    """All that the result depends on but the number of steps, which may grow."""
+    given = {name: value for name, value in lesson.params.items() if name not in ("steps", "checkpoint_every", "sample_steps", "name")}
+    names, held_out = (part and [clips.named(clip) for clip in clips.found(part)] for part in (lesson.clips, lesson.held_out))
+    return json.dumps({"params": given, "clips": names, "held_out": held_out}, indent=1, ensure_ascii=False)
+
+
+class _Take:
+    """The listener of a training that is no job: its folder, and whoever wants to hear."""
+
+    def __init__(self, folder: JobFolder, told: Told) -> None:
+        self.state, self._folder, self._told = folder.state_folder, folder, told
+        self._phase, self._told_at = "", 0.0
+
+    def progress(self, phase: str, step: int, of: int) -> None:
+        if self._folder.cancel_requested:
+            raise Cancelled
+        if phase != self._phase or step == of or time.monotonic() - self._told_at >= _TOLD_EVERY_S:
+            self._phase, self._told_at = phase, time.monotonic()
+            self._folder.append(Progress(phase, step, of))
+        self._told(Progress(phase, step, of))
+
+    def preview(self, image: Any) -> None:
+        write_atomic(self._folder.preview_file, encode_png(image))
+
+
 class _Training:
     """A motion on its way."""
 
-    def __init__(self, lesson: Lesson, stable_diffusion: Path, device: str, told: Told) -> None:
-        self.lesson, self.params, self._told = lesson, lesson.params, told
-        self.folder = JobFolder(lesson.out)
-        self._phase, self._told_at = "", 0.0
-        self._claim()
+    def __init__(self, lesson: Lesson, stable_diffusion: Path, device: str, listener: Listener) -> None:
+        self.lesson, self.params, self.listener = lesson, lesson.params, listener
+        paths = clips.found(lesson.clips)  # before the models are read
         self.base = models.load_stable_diffusion(stable_diffusion, device_of(device))
         self.text = self.base.encode_text(self.params["prompt"]).float()
-        self.clips = self._encoded(lesson.clips, "clips")
-        self.held_out = self._encoded(lesson.held_out, "held_out") if lesson.held_out else []
+        self.clips = self._encoded(paths, "clips")
+        self.held_out = self._encoded(clips.found(lesson.held_out), "held_out") if lesson.held_out else []
         self.rank = low_rank.RANK if self.params["low_rank"] else 0
         seed = self.params["seed"]
         unet = self.base.inflated(seeded(0 if self.rank else seed))
@@ -117,7 +171,7 @@ class _Training:
         every, steps = self.params["checkpoint_every"], self.params["steps"]
         if self.done == 0:
             self._evaluate()
-        self._tell("Learning", self.done, steps)
+        self.listener.progress("Learning", self.done, steps)
         while self.done < steps:
             loss = self.learner.backward(self._batch(self.clips[self.done % len(self.clips)], self.generator))
             self.learner.step()
@@ -126,21 +180,24 @@ class _Training:
             if self.done % every == 0 or self.done == steps:
                 self._evaluate()
                 self._keep()
-            self._tell("Learning", self.done, steps)
+            self.listener.progress("Learning", self.done, steps)
 
     # --- what is learned from
 
-    def _encoded(self, folder: Path, name: str) -> list[clips.Encoded]:
-        """The clips of a folder that are long enough. Raises PegbarError where one is not."""
-        paths, encoded = clips.found(folder), []
+    def _encoded(self, paths: Sequence[clips.Clip], name: str) -> list[clips.Encoded]:
+        """The clips, encoded. Raises PegbarError where one is not long enough."""
+        encoded = []
         needed = (self.params["frames"] - 1) * self.params["frame_step"] + 1
         size = (self.params["width"], self.params["height"])
         for index, path in enumerate(paths):
-            self._tell("Reading clips", index, len(paths))
-            cache = self.folder.path / "state" / f"{name}_{index:04d}.safetensors"
-            clip = clips.encoded(path, self.base, size, cache, lambda frames, index=index: self._tell("Reading clips", index, len(paths)))  # type: ignore[misc]
+            tell = partial(self.listener.progress, "Reading clips", index, len(paths))
+            tell()
+            cache = self.listener.state / f"{name}_{index:04d}.safetensors"
+            clip = clips.encoded(path, self.base, size, cache, lambda frames, tell=tell: tell())  # type: ignore[misc]
             if len(clip) < needed:
-                raise PegbarError(f"{path} has {len(clip)} frames, {needed} are needed: use a longer clip or learn fewer frames")
+                raise PegbarError(
+                    f"{clips.named(path)} has {len(clip)} frames, {needed} are needed: use a longer clip or learn fewer frames"
+                )
             encoded.append(clip)
         return encoded
 
@@ -162,18 +219,32 @@ class _Training:
 
     def _keep(self) -> None:
         """Writes the motion, its picture and the plot of losses; and last, all that a later run goes on with."""
-        self._show()
-        write_atomic(self.lesson.out / "loss.png", encode_png(plot.losses(self.losses, self.held_out_losses)))
+        self._write_card()
+        frames, losses = self._show(), plot.losses(self.losses, self.held_out_losses)
+        write_atomic(self.lesson.out / "loss.png", encode_png(losses))
+        self.listener.preview(plot.under(frames, losses))
         self._write_motion()
         self._keep_state()
 
     def _keep_state(self) -> None:
         state = {**self.learner.state(), "generator": self.generator.get_state(), "done": self.done}
         state |= {"losses": self.losses, "held_out_losses": self.held_out_losses}
-        _save(self.lesson.out / STATE, lambda path: torch.save(state, path))
+        _save(self.listener.state / LEARNED, lambda path: torch.save(state, path))
+
+    def _write_card(self) -> None:
+        """Writes what the motion is called: first of all, since the folder is taken by it."""
+        out = self.lesson.out
+        card = {"name": self.params["name"] or out.name, "prompt": self.params["prompt"], "frames": self.params["frames"]}
+        card |= {"job": self.lesson.job} if self.lesson.job else {}
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise refused(out, error) from error
+        write_atomic(out / CARD, json.dumps(card, indent=1, ensure_ascii=False).encode())
 
     def _write_motion(self) -> None:
-        """The motion as the pipeline loads it: the whole network as the authors publish theirs, or what is added to Stable Diffusion's."""
+        """The motion as the pipeline loads it: the whole network as the authors publish theirs, or what is added to Stable Diffusion's. It
+        is a motion once it has weights: they come last."""
         out = self.lesson.out
         if self.rank:
             tensors = {name: each.detach().cpu().contiguous() for name, each in self.learner.parameters.items()}
@@ -184,10 +255,8 @@ class _Training:
             write_atomic(out / "unet" / "config.json", json.dumps(config, indent=1).encode())
             tensors = {name: each.cpu().contiguous() for name, each in self.learner.unet.state_dict().items()}
             _save(out / "unet" / "diffusion_pytorch_model.safetensors", lambda path: save_file(tensors, path))
-        card = {"name": self.params["name"] or out.name, "prompt": self.params["prompt"], "frames": self.params["frames"]}
-        write_atomic(out / CARD, json.dumps(card, indent=1, ensure_ascii=False).encode())
 
-    def _show(self) -> None:
+    def _show(self) -> list[Any]:
         """Makes a video from the first frame of the first clip with what is learned so far: its frames side by side."""
         generator = seeded(self.params["seed"])
         clip, scale = self.clips[0], self.base.vae.config.scaling_factor
@@ -197,14 +266,13 @@ class _Training:
         settings = sampling.Sampling(self.params["sample_steps"], attended="first+second+prev")
         latents = sampling.sample(
             self._predict, self.base.scheduler, sampling.started(first, sampling.shared(start)), text, (), settings,
-            lambda done, latents: self._tell("Showing", done, settings.num_inference_steps),
+            lambda done, latents: self.listener.progress("Showing", done, settings.num_inference_steps),
         )  # fmt: skip
         pictures = [self._decoded(frame) for frame in latents.unbind(2)]
         (self.lesson.out / "samples").mkdir(exist_ok=True)
-        strip = encode_png(np.concatenate(pictures, 1))
-        write_atomic(self.lesson.out / "samples" / f"{self.done:06d}.png", strip)
-        write_atomic(self.folder.preview_file, strip)
+        write_atomic(self.lesson.out / "samples" / f"{self.done:06d}.png", encode_png(np.concatenate(pictures, 1)))
         write_atomic(self.lesson.out / PICTURE, encode_png(pictures[len(pictures) // 2]))
+        return pictures
 
     def _predict(self, latents: Tensor, t: Tensor, text: Tensor, maps: Any) -> Tensor:
         return self.learner.predict(latents, t, text)
@@ -215,40 +283,12 @@ class _Training:
         share = min(1, _HEIGHT_SHOWN / height)
         return drawings.resized(picture, (max(1, round(width * share)), max(1, round(height * share))))
 
-    # --- its folder
-
-    def _claim(self) -> None:
-        """Takes the folder for this lesson, or finds the same one in it. Raises PegbarError."""
-        if odd := [side for side in ("width", "height") if self.params[side] % drawings.MULTIPLE]:
-            raise PegbarError(f"The {odd[0]} is {self.params[odd[0]]}: choose a multiple of {drawings.MULTIPLE}")
-        out, settings = self.lesson.out, self._identity()
-        before = (out / SETTINGS).read_text("utf-8") if (out / SETTINGS).exists() else None
-        if before is not None and before != settings:
-            raise PegbarError(f"{out} holds what was learned by another command: choose another folder, or repeat that command unchanged")
-        write_atomic(out / SETTINGS, settings.encode())
-
-    def _identity(self) -> str:
-        """All that the result depends on but the number of steps, which may grow."""
-        given = {name: value for name, value in self.params.items() if name not in ("steps", "checkpoint_every", "sample_steps", "name")}
-        folders = [
-            None if folder is None else [path.name for path in clips.found(folder)] for folder in (self.lesson.clips, self.lesson.held_out)
-        ]
-        return json.dumps({"params": given, "clips": folders[0], "held_out": folders[1]}, indent=1, ensure_ascii=False)
-
     def _restore(self) -> None:
-        if (path := self.lesson.out / STATE).is_file():
+        if (path := self.listener.state / LEARNED).is_file():
             state = read_pickle(path)
             self.learner.restore(state)
             self.generator.set_state(state["generator"])
             self.done, self.losses, self.held_out_losses = state["done"], state["losses"], state["held_out_losses"]
-
-    def _tell(self, phase: str, step: int, of: int) -> None:
-        if self.folder.cancel_requested:
-            raise Cancelled
-        if phase != self._phase or step == of or time.monotonic() - self._told_at >= _TOLD_EVERY_S:
-            self._phase, self._told_at = phase, time.monotonic()
-            self.folder.append(Progress(phase, step, of))
-        self._told(Progress(phase, step, of))
 
 
 def _save(path: Path, write: Callable[[Path], object]) -> None:
