@@ -1,5 +1,6 @@
 """`dropletvideo` from a job to its frames: lengths, sizes, seeds, the end image, prompts, presets, and going on where it stopped."""
 
+import contextlib
 import gc
 import json
 import os
@@ -13,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers.models.autoencoders.autoencoder_kl_cogvideox import CogVideoXDecoder3D, CogVideoXEncoder3D
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from pegbar.engine.pipelines.dropletvideo import SPEC, denoising, prompts, timing
 from pegbar.engine.pipelines.dropletvideo.pipeline import load, working_size
+from pegbar.engine.pipelines.dropletvideo.transformer import DropletVideoTransformer3DModel
 from pegbar.engine.protocol import Done, Failed, FrameWritten, InputFile, Job, JobFolder, Progress, Shot
 from pegbar.engine.spec import complete
 from pegbar.engine.weights import Machine
@@ -68,16 +71,41 @@ def shown(made, weights):
     return np.stack([np.asarray(Image.open(made.file(written.file))) for written in made.state().frames])
 
 
-def cancelled_at(made, weights, phase, step):
-    """Runs a take until it has come to a step of a phase."""
-
-    def tell(event):
-        if isinstance(event, Progress) and event.phase == phase and event.step >= step:
-            made.request_cancel()
-
+def cancelled(made, weights, tell=lambda event: None):
+    """Runs a take that something asks to stop."""
     end = run(made, weights, tell)
     assert isinstance(end, Done) and end.cancelled
     made.withdraw_cancel()
+
+
+def cancelled_after_steps(made, weights, steps):
+    """Runs a take until so many guided steps, of two passes each, are taken: progress is told too seldom for that."""
+    passes = []
+
+    def count(module):
+        if isinstance(module, DropletVideoTransformer3DModel):
+            passes.append(module)
+            if len(passes) == 2 * steps + 1:
+                made.request_cancel()
+
+    with watching(count):
+        cancelled(made, weights)
+
+
+@contextlib.contextmanager
+def watching(look):
+    """Every module is shown to `look` before it computes something; on the meta device memory alone is counted."""
+
+    def show(module, _):
+        parameter = next(module.parameters(), None)
+        if parameter is None or not parameter.is_meta:
+            look(module)
+
+    hook = register_module_forward_pre_hook(show)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 @pytest.mark.parametrize("frames", [1, 2, 6, 9, 17, 85])
@@ -211,7 +239,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(weights, tmp_path, pres
     settings = {"preset": preset, "num_inference_steps": steps}
     whole = shown(take(tmp_path, **settings), weights)
     made = take(tmp_path, **settings)
-    cancelled_at(made, weights, "Drawing", at)
+    cancelled_after_steps(made, weights, at)
     assert not (made.outputs / "clip").exists()
     steps_told = []
     end = run(
@@ -224,13 +252,21 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(weights, tmp_path, pres
 def test_frames_written_before_a_stop_are_kept(weights, tmp_path):
     whole = shown(take(tmp_path, 17), weights)
     made = take(tmp_path, 17)
-    cancelled_at(made, weights, "Writing", 5)
+    frames = []
+
+    def tell(event):
+        frames.extend([event] if isinstance(event, FrameWritten) else [])
+        if len(frames) == 5:
+            made.request_cancel()
+
+    cancelled(made, weights, tell)
     before = {path: os.stat(path).st_ino for path in outputs(made)}
-    assert 5 <= len(before) < 17
-    told = []
-    run(made, weights, told.append)
+    assert len(before) == 5
+    told, used = [], set()
+    with watching(lambda module: used.add(type(module))):
+        run(made, weights, told.append)
     assert sum(isinstance(event, FrameWritten) for event in told) == 17 - len(before)
-    assert "Drawing" not in {event.phase for event in told if isinstance(event, Progress)}
+    assert CogVideoXDecoder3D in used and not used & {DropletVideoTransformer3DModel, T5EncoderModel, CogVideoXEncoder3D}
     assert {path: os.stat(path).st_ino for path in before} == before
     assert (np.stack([np.asarray(Image.open(path)) for path in outputs(made)]) == whole).all()
 
@@ -249,8 +285,9 @@ def test_cancel_is_heard_within_a_step(weights, tmp_path):
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(weights, tmp_path):
-    whole = shown(take(tmp_path, num_inference_steps=8), weights)
-    made = take(tmp_path, num_inference_steps=8)
+    steps = 40  # it takes a while after the first is kept
+    whole = shown(take(tmp_path, num_inference_steps=steps), weights)
+    made = take(tmp_path, num_inference_steps=steps)
     command = [sys.executable, "-m", "engine", "run", str(made.path), "--weights", str(weights), "--device", "cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -263,7 +300,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(weights, tmp_path):
 
 def test_a_preview_is_shown_while_it_is_drawn(weights, tmp_path):
     made = take(tmp_path, image=picture((256, 160)), frames=5)
-    cancelled_at(made, weights, "Drawing", 2)
+    cancelled_after_steps(made, weights, 1)
     preview = np.asarray(Image.open(made.preview_file))
     assert max(preview.shape[:2]) == 192 and preview.std() > 1
 
@@ -285,18 +322,15 @@ def test_a_run_that_is_out_of_memory_goes_on_with_less_where_it_may_choose(weigh
     blocks, modes = [], []
     made = take(tmp_path, 5, memory="automatic")
 
-    def too_much(module, _):
+    def too_much(module):
         if isinstance(module, CogVideoXBlock):
             blocks.append(module)
             if len(blocks) in (8, 9):  # within the second step, and at once in the mode after
                 modes.append(json.loads((made.state_folder / "memory.json").read_text())["mode"])
                 raise torch.OutOfMemoryError("no memory left")
 
-    hook = register_module_forward_pre_hook(too_much)
-    try:
+    with watching(too_much):
         assert (shown(made, weights) == whole).all()
-    finally:
-        hook.remove()
     assert modes == ["everything", "one"]
     assert json.loads((made.state_folder / "memory.json").read_text())["mode"] == "blocks"
 
@@ -304,15 +338,12 @@ def test_a_run_that_is_out_of_memory_goes_on_with_less_where_it_may_choose(weigh
 def test_a_mode_that_was_asked_for_is_kept_to(weights, tmp_path):
     made = take(tmp_path, 5, memory="one")
 
-    def too_much(module, _):
+    def too_much(module):
         if isinstance(module, CogVideoXBlock):
             raise torch.OutOfMemoryError("no memory left")
 
-    hook = register_module_forward_pre_hook(too_much)
-    try:
+    with watching(too_much):
         end = run(made, weights)
-    finally:
-        hook.remove()
     assert isinstance(end, Failed) and "too little free memory" in end.text
 
 
@@ -329,10 +360,12 @@ def test_one_worker_makes_shot_after_shot_with_what_it_has_loaded(weights, tmp_p
 
 def test_the_text_encoder_is_loaded_for_new_words_alone_and_dropped(weights, tmp_path):
     seen, path = [], {"dropletvideo": weights / tiny.FOLDER}
-    hook = register_module_forward_pre_hook(
-        lambda module, _: seen.append(weakref.ref(module)) if isinstance(module, T5EncoderModel) else None
-    )
-    try:
+
+    def look(module):
+        if isinstance(module, T5EncoderModel):
+            seen.append(weakref.ref(module))
+
+    with watching(look):
         model = load(path, "cpu")
         first = model.embeds(("a cat", "dark"), "one", tmp_path)
         assert len(seen) == 2
@@ -343,8 +376,6 @@ def test_the_text_encoder_is_loaded_for_new_words_alone_and_dropped(weights, tmp
         assert len(seen) == 2 and all((again[words] == first[words]).all() for words in first)
         model.embeds(("a dog", "dark"), "one", tmp_path)
         assert len(seen) == 3
-    finally:
-        hook.remove()
 
 
 def test_weights_that_are_not_there_are_asked_for(tmp_path):

@@ -39,39 +39,10 @@ Picture = NDArray[np.float32]
 
 _AREAS = {"small": 480 * 272, "standard": 672 * 384, "large": 1120 * 640}
 _SAME_ASPECT = 0.01
+_MODE_FILE, _LATENTS_FILE = "memory.json", "latents.safetensors"
+"""What a job's state folder holds beside its prompts."""
 _PREVIEWS, _PREVIEW_LATENTS = 8, 24
 """Previews of a run, and the longer side of the latents that one is decoded from: 192 pixels."""
-
-
-def load(weights: Mapping[str, Path], device: str) -> DropletVideo:
-    """The published folder on a device. Raises PegbarError where it is not a DropletVideo that is supported."""
-    return DropletVideo(weights["dropletvideo"], device)
-
-
-def generate(model: DropletVideo, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
-    """Writes a picture for each frame of the shot, at the image's size. Raises PegbarError, Cancelled, MemoryError."""
-    if report.written("clip") >= set(job.shot.frames):
-        return
-    while True:
-        try:
-            with torch.inference_mode(), out_of_memory_as_error():
-                return _attempt(model, job, inputs, report)
-        except MemoryError:
-            if not _climbed_down(job, report):
-                raise
-        release(model.device)
-
-
-def _attempt(model: DropletVideo, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
-    shot = _shot(model, job, inputs, report)
-    prompts = _prompts(model, job, report)
-    report.progress("Reading", 0, 2)
-    texts = model.embeds(prompts, shot.mode, report.state)
-    with model.vae(shot.mode) as vae:
-        report.progress("Reading", 1, 2)
-        given = _conditions(model, vae, shot, texts, prompts, report)
-        latents = _drawn(model, vae, shot, given, report)
-        _write(vae, shot, latents, report)
 
 
 @dataclass(frozen=True)
@@ -88,6 +59,41 @@ class _Shot:
     last: NDArray[np.uint8] | None
     preset: Preset
     mode: str
+
+
+def load(weights: Mapping[str, Path], device: str) -> DropletVideo:
+    """The published folder on a device. Raises PegbarError where it is not a DropletVideo that is supported."""
+    return DropletVideo(weights["dropletvideo"], device)
+
+
+def generate(model: DropletVideo, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
+    """Writes a picture for each frame of the shot, at the image's size. Raises PegbarError, Cancelled, MemoryError."""
+    if report.written("clip") >= set(job.shot.frames):
+        return
+    shot, prompts = _shot(model, job, inputs, report), _prompts(model, job, report)
+    while True:
+        try:
+            with torch.inference_mode(), out_of_memory_as_error():
+                return _attempt(model, shot, prompts, report)
+        except MemoryError:
+            if (lower := _lower_mode(shot, report)) is None:
+                raise
+        shot = replace(shot, mode=lower)
+        release(model.device)
+
+
+def _attempt(model: DropletVideo, shot: _Shot, prompts: tuple[str, str], report: Report) -> None:
+    """One try in the shot's memory mode, from what an earlier one left; what is drawn whole is decoded at once."""
+    report.progress("Reading", 0, 2)
+    done, latents = _kept(model, shot, report)
+    is_drawn = done == shot.preset.steps
+    texts = {} if is_drawn else model.embeds(prompts, shot.mode, report.state)
+    with model.vae(shot.mode) as vae:
+        if not is_drawn:
+            report.progress("Reading", 1, 2)
+            given = _conditions(model, vae, shot, texts, prompts, report)
+            latents = _drawn(model, vae, shot, given, done, latents, report)
+        _write(vae, shot, latents, report)
 
 
 # --- what is asked for
@@ -147,7 +153,7 @@ def _end_picture(
 
 def _mode(model: DropletVideo, job: Job, size: Size, report: Report) -> str:
     """The memory mode: as asked for, or the fastest that fits; one that was begun with is kept, as tiles change the picture."""
-    file = report.state / "memory.json"
+    file = report.state / _MODE_FILE
     if file.is_file():
         return str(json.loads(file.read_bytes())["mode"])
     free, asked = free_bytes(model.device), str(job.params["memory"])
@@ -158,21 +164,23 @@ def _mode(model: DropletVideo, job: Job, size: Size, report: Report) -> str:
             f"This shot needs about {needed(peaks[mode]) / GIB:.1f} GB of memory and {free / GIB:.1f} GB is free: "
             "if it fails, work at a smaller size, make the shot shorter or choose Smallest under Memory"
         )
-    write_atomic(file, json.dumps({"mode": mode}).encode())
+    _keep_mode(mode, report)
     return mode
 
 
-def _climbed_down(job: Job, report: Report) -> bool:
-    """Whether there is a mode left that takes less memory, after one that was chosen here took too much; the run goes on in it."""
-    file = report.state / "memory.json"
-    if job.params["memory"] != "automatic" or not file.is_file():
-        return False
-    lower = [*MODES, ""][MODES.index(json.loads(file.read_bytes())["mode"]) + 1]
-    if not lower or (lower == MODES[-1] and report.written("clip")):  # half a clip in tiles would show
-        return False
+def _lower_mode(shot: _Shot, report: Report) -> str | None:
+    """The mode that takes less memory than one that took too much, noted for later runs; None where there is none or one was asked for."""
+    lower = next(iter(MODES[MODES.index(shot.mode) + 1 :]), None)
+    half_a_clip = lower == MODES[-1] and report.written("clip")  # in tiles the other half would show
+    if lower is None or half_a_clip or shot.job.params["memory"] != "automatic":
+        return None
     log.warning("out of memory, goes on with memory %s", lower)
-    write_atomic(file, json.dumps({"mode": lower}).encode())
-    return True
+    _keep_mode(lower, report)
+    return lower
+
+
+def _keep_mode(mode: str, report: Report) -> None:
+    write_atomic(report.state / _MODE_FILE, json.dumps({"mode": mode}).encode())
 
 
 def _prompts(model: DropletVideo, job: Job, report: Report) -> tuple[str, str]:
@@ -221,26 +229,29 @@ def _latent_shape(model: DropletVideo, shot: _Shot) -> tuple[int, ...]:
     return 1, size.latent_frames, model.found.latent_channels, size.height // 8, size.width // 8
 
 
-def _drawn(model: DropletVideo, vae: Any, shot: _Shot, given: Conditions, report: Report) -> torch.Tensor:
-    """The latents (1, l, 16, h/8, w/8) after the last step, from those that an earlier run of this job left."""
-    file, of = report.state / "latents.safetensors", shot.preset.steps
-    done, latents = 0, noise(_latent_shape(model, shot), seeded(shot.job.seed), model.device)
-    if file.is_file():
-        kept = load_file(file, device=str(model.device))
-        done, latents = int(kept["steps"]), kept["latents"]
+def _kept(model: DropletVideo, shot: _Shot, report: Report) -> tuple[int, torch.Tensor]:
+    """The steps that earlier runs of this job took and the latents (1, l, 16, h/8, w/8) after them: at first noise from the seed."""
+    file = report.state / _LATENTS_FILE
+    if not file.is_file():
+        return 0, noise(_latent_shape(model, shot), seeded(shot.job.seed), model.device)
+    kept = load_file(file, device=str(model.device))
+    return int(kept["steps"]), kept["latents"]
+
+
+def _drawn(model: DropletVideo, vae: Any, shot: _Shot, given: Conditions, done: int, latents: torch.Tensor, report: Report) -> torch.Tensor:
+    """The latents after the last step, from those after `done` steps."""
+    of = shot.preset.steps
 
     def tell() -> None:
         report.progress("Drawing", done, of)
 
-    if done >= of:
-        return latents
     report.progress("Loading", 0, 0)
     with model.transformer(shot.mode, shot.job.params["precision"]) as transformer:
         tell()
         for step in denoise(transformer, model.scheduler, latents, given, shot.preset, done, tell):
             done, latents = step.index + 1, step.latents
             if shot.preset.keeps_after(step.index) or done == of:
-                write_atomic(file, save({"latents": latents.contiguous(), "steps": torch.tensor(done)}))
+                write_atomic(report.state / _LATENTS_FILE, save({"latents": latents.contiguous(), "steps": torch.tensor(done)}))
             if done % max(1, of // _PREVIEWS) == 0:
                 report.preview(_preview(vae, step))
             tell()
