@@ -142,7 +142,7 @@ def measured_in_a_process() -> dict[str, int]:
 
 def estimated() -> dict[str, int]:
     """What `budget` says of the same stages."""
-    return vars(budget.stages(*MIDDLE, torch.float32))
+    return vars(budget.stages(*MIDDLE, torch.float32, on_processor=True))
 
 
 def memory_table() -> None:
@@ -162,14 +162,15 @@ def mode_table() -> None:
     found, size = MIDDLE
     device, dtype = torch.device("cpu"), torch.float32
     latents, given = conditions(found, size, device, dtype)
-    plain, offloaded = (filled(convert.transformer_on_meta(found), device, dtype) for _ in range(2))
+    plain, offloaded, fp8, int8 = (filled(convert.transformer_on_meta(found), device, dtype) for _ in range(4))
     memory.offload_blocks(offloaded, device)
+    memory.keep_in_8_bits(fp8, "fp8", dtype)
+    memory.keep_in_8_bits(int8, "int8", dtype)
     vae = filled(convert.without_useless_caches(convert.vae_on_meta(found)), device, dtype)
     unscaled = coding.unscaled(vae, latents)
+    one_pass, *passes = (functools.partial(denoising.predict, m, latents, given, given.prompt, 999) for m in (plain, offloaded, fp8, int8))
     pairs: dict[str, tuple[Callable[[], torch.Tensor], Callable[[], torch.Tensor]]] = {
-        "blocks offloaded, a pass": tuple(
-            functools.partial(denoising.predict, m, latents, given, given.prompt, 999) for m in (plain, offloaded)
-        ),
+        **{name: (one_pass, other) for name, other in zip(("blocks offloaded", "8-bit floats", "8-bit integers"), passes, strict=True)},
         f"tiles of {MIDDLE_TILE}": (
             lambda: torch.cat(list(coding.decode(vae, unscaled)), 2),
             lambda: coding.decode_tiled(vae, unscaled, MIDDLE_TILE),

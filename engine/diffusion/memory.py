@@ -18,14 +18,12 @@ from torch.utils._pytree import tree_leaves
 
 from ..protocol import PegbarError
 
-try:
-    from torchao.quantization import Int8WeightOnlyConfig, quantize_
-except ImportError:  # an option: it is heavy, and of use on graphics cards alone
-    Int8WeightOnlyConfig = quantize_ = None
-
 MODES = ("everything", "one", "blocks", "smallest")
 """The ways of running a pipeline, the fastest first: all models on the card, one at a time, its blocks in turn, and all that saves."""
 GIB = 2**30
+_INT8_LARGEST = 127
+_SMALL_CONVOLUTION = 20480
+_CONVOLUTIONS = (torch.ops.aten.conv2d.default, torch.ops.aten.conv3d.default)
 _RESERVE, _FRAGMENTED = 0.6 * GIB, 1.06
 """What the driver and the libraries take for themselves, and how much more an allocator holds than is in use."""
 
@@ -101,9 +99,12 @@ def weight_bytes(module: torch.nn.Module, dtype: torch.dtype) -> int:
 # --- counting
 
 
-def counted_peak(run: Callable[[], object]) -> int:
-    """The bytes of the tensors that a run makes and that live at the same time, at most. On the meta device nothing is computed."""
-    counter = _Counter()
+def counted_peak(run: Callable[[], object], on_processor: bool = False) -> int:
+    """The bytes of the tensors that a run makes and that live at the same time, at most. On the meta device nothing is computed.
+
+    `on_processor`: with what convolutions take there besides.
+    """
+    counter = _Counter(on_processor)
     with torch.inference_mode(), _OneKernelAttention(), counter:
         run()
     return counter.peak
@@ -112,9 +113,10 @@ def counted_peak(run: Callable[[], object]) -> int:
 class _Counter(TorchDispatchMode):
     """Adds up the storages that operations make, until Python lets go of them. Those that come in from outside do not count."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_processor: bool) -> None:
         super().__init__()
         self.peak = self._now = 0
+        self._on_processor = on_processor
         self._known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -123,7 +125,8 @@ class _Counter(TorchDispatchMode):
         output = func(*args, **(kwargs or {}))
         for storage in _storages(output):
             self._know(storage, storage.nbytes())
-        self.peak = max(self.peak, self._now)
+        workspace = _workspace(args[0], args[1], output) if self._on_processor and func in _CONVOLUTIONS else 0
+        self.peak = max(self.peak, self._now + workspace)
         return output
 
     def _know(self, storage: torch.UntypedStorage, size: int) -> None:
@@ -136,6 +139,14 @@ class _Counter(TorchDispatchMode):
     def _forget(self, key: int, size: int) -> None:
         self._known.discard(key)
         self._now -= size
+
+
+def _workspace(values: torch.Tensor, weight: torch.Tensor, output: torch.Tensor) -> int:
+    """What a convolution on the processor takes besides its output: oneDNN a copy of its input in a layout of its own; PyTorch's own, which
+    does small ones of one sample, a column for each window (`use_mkldnn` in ATen/native/Convolution.cpp)."""
+    if values.ndim == 5 and values.shape[:4].numel() <= _SMALL_CONVOLUTION:
+        return weight[0].numel() * output[0, 0].numel() * values.itemsize
+    return values.nbytes
 
 
 class _OneKernelAttention(TorchFunctionMode):
@@ -171,15 +182,30 @@ def offload_leaves(model: torch.nn.Module, device: torch.device) -> None:
     apply_group_offloading(model, onload_device=device, offload_type="leaf_level", use_stream=streams, record_stream=streams)
 
 
-def keep_in_8_bits(model: Any, kind: str, dtype: torch.dtype) -> Any:
-    """Keeps a diffusers model's large weights in 8 bits: `fp8` widened layer by layer, `int8` by torchao. Not exact.
+def keep_in_8_bits(model: Any, kind: str, dtype: torch.dtype) -> None:
+    """Keeps a diffusers model's large weights in 8 bits, each layer's widened to `dtype` for its turn. Not exact.
 
-    Raises PegbarError where torchao is asked for and not there.
+    `fp8`: floats, but for embeddings and norms, by diffusers. `int8`: integers with a scale a row, in the linear layers of its blocks.
     """
     if kind == "fp8":
         model.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
-    elif quantize_ is None:
-        raise PegbarError("8-bit integer weights need torchao in the engine's Python: install it there, or choose 8-bit float")
-    else:
-        quantize_(model, Int8WeightOnlyConfig())
-    return model
+        return
+    for block in model.transformer_blocks:
+        layers = [(name, layer) for name, layer in block.named_modules() if isinstance(layer, torch.nn.Linear)]
+        for name, layer in layers:
+            block.set_submodule(name, _Int8Linear(layer))
+
+
+class _Int8Linear(torch.nn.Module):
+    """A linear layer with weights as integers of -127..127, times a scale for each row."""
+
+    def __init__(self, layer: torch.nn.Linear) -> None:
+        super().__init__()
+        weight = layer.weight.detach()
+        scale = (weight.abs().amax(1, keepdim=True) / _INT8_LARGEST).clamp_min(torch.finfo(weight.dtype).tiny)
+        self.register_buffer("weight", (weight.float() / scale.float()).round().to(torch.int8))
+        self.register_buffer("scale", scale)
+        self.bias = layer.bias
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return functional.linear(values, self.weight.to(values.dtype) * self.scale, self.bias)

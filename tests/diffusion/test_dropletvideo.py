@@ -349,13 +349,13 @@ def test_a_mode_that_was_asked_for_is_kept_to(weights, tmp_path):
 
 def test_one_worker_makes_shot_after_shot_with_what_it_has_loaded(weights, tmp_path):
     models, machine = {}, Machine((weights,), "cpu")
-    asked = ({"prompt": "A dog runs"}, {}, {"precision": "fp8"}, {"memory": "blocks"}, {})
+    asked = ({"prompt": "A dog runs"}, {}, {"precision": "fp8"}, {"precision": "int8"}, {"memory": "blocks"}, {})
     jobs = [take(tmp_path, 5, **{"memory": "everything", **settings}) for settings in asked]
     for made in jobs:
         assert isinstance(run_job(made, models, machine=machine), Done)
-    dog, cat, coarse, offloaded, again = (np.stack([np.asarray(Image.open(path)) for path in outputs(made)]) for made in jobs)
+    dog, cat, coarse, fine, offloaded, again = (np.stack([np.asarray(Image.open(path)) for path in outputs(made)]) for made in jobs)
     assert (cat == shown(take(tmp_path, 5), weights)).all() and (cat == offloaded).all() and (cat == again).all()
-    assert (cat != dog).any() and (cat != coarse).any()
+    assert (cat != dog).any() and 0 < abs(cat - fine.astype(int)).mean() < abs(cat - coarse.astype(int)).mean()
 
 
 def test_the_text_encoder_is_loaded_for_new_words_alone_and_dropped(weights, tmp_path):

@@ -20,7 +20,6 @@ _COUNTED_FRAMES = {"encode": 13, "decode": 5}
 """Frames and latent frames after which a VAE's chunks repeat."""
 _ON_CARD_BLOCKS = 2
 """The block at work and the one on its way."""
-_KEPT_8_BITS = 1
 TILE = (240, 360)
 """Height and width of a decoded tile in pixels: multiples of 48 and 40, at which diffusers' overlaps come out whole (SPEC §6)."""
 
@@ -50,11 +49,13 @@ class Stages:
     encode: int
     decode: int
     decode_tiled: int
+    on_processor: bool
 
-    def peaks(self, offloads: bool = True) -> dict[str, int]:
+    def peaks(self) -> dict[str, int]:
         """The peak in each of MODES, on a card that blocks are brought to, or in the main memory, where all of them lie anyway."""
-        text = self.text + (0 if offloads else self.text_weights)
-        on_card = self.outer_weights + _ON_CARD_BLOCKS * self.block_weights if offloads else self.transformer_weights
+        text = self.text + (self.text_weights if self.on_processor else 0)
+        offloaded = self.outer_weights + _ON_CARD_BLOCKS * self.block_weights
+        on_card = self.transformer_weights if self.on_processor else offloaded
         resident = self.text_weights + self.transformer_weights + self.vae_weights
         untiled, tiled = max(self.encode, self.decode), max(self.encode, self.decode_tiled)
         peaks = (
@@ -66,36 +67,44 @@ class Stages:
         return dict(zip(MODES, peaks, strict=True))
 
 
-def stages(found: Published, size: Size, dtype: torch.dtype, precision: str = "full") -> Stages:
-    """The stages of a shot, with the transformer's weights in a precision (`full`, `fp8`, `int8`)."""
+def stages(found: Published, size: Size, dtype: torch.dtype, precision: str = "full", on_processor: bool = False) -> Stages:
+    """The stages of a shot on a card or the processor, with the transformer's weights in a precision (`full`, `fp8`, `int8`)."""
     short = replace(found, transformer={**found.transformer, "num_layers": _COUNTED_BLOCKS})
     transformer, text, vae = (_in(part, dtype) for part in (transformer_on_meta(short), text_encoder_on_meta(found), vae_on_meta(found)))
     without_useless_caches(vae)
     layers = int(found.transformer.get("num_layers", 30))
     block = kept_bytes(transformer.transformer_blocks[0], dtype, precision)
     outer = weight_bytes(transformer, dtype) - _COUNTED_BLOCKS * weight_bytes(transformer.transformer_blocks[0], dtype)
-    tile = tuple(min(side, limit) for side, limit in zip((size.height, size.width), TILE, strict=True))
     ids = torch.empty(1, MAX_TOKENS, dtype=torch.long, device="meta")
+    sides, latents = (size.height, size.width), (found.latent_channels, size.latent_frames)
+    tile = tuple(min(pair) for pair in zip(sides, TILE, strict=True))
+    runs = {
+        "text": lambda: text(input_ids=ids),
+        "draw": _drawing(found, transformer, size, dtype),
+        "encode": _coding(encode, vae, (3, 4 * size.latent_frames - 3, *sides), dtype),
+        "decode": _coding(decode, vae, (*latents, *(side // 8 for side in sides)), dtype),
+        "decode_tiled": _coding(decode, vae, (*latents, *(side // 8 for side in tile)), dtype),
+    }
     return Stages(
         text_weights=weight_bytes(text, dtype),
         transformer_weights=outer + layers * block,
         block_weights=block,
         outer_weights=outer,
         vae_weights=weight_bytes(vae, dtype),
-        text=counted_peak(lambda: text(input_ids=ids)),
-        draw=counted_peak(_drawing(found, transformer, size, dtype)),
-        encode=counted_peak(_coding(encode, vae, (3, 4 * size.latent_frames - 3), (size.height, size.width), dtype)),
-        decode=counted_peak(_coding(decode, vae, (found.latent_channels, size.latent_frames), (size.height // 8, size.width // 8), dtype)),
-        decode_tiled=counted_peak(_coding(decode, vae, (found.latent_channels, size.latent_frames), (tile[0] // 8, tile[1] // 8), dtype)),
+        on_processor=on_processor,
+        **{name: counted_peak(run, on_processor) for name, run in runs.items()},
     )
 
 
 def kept_bytes(block: torch.nn.Module, dtype: torch.dtype, precision: str) -> int:
-    """The size of a block's weights: in 8 bits those of its linear layers, but of the norms' where floats are kept."""
-    named = [(f"{name}.", module) for name, module in block.named_modules() if isinstance(module, torch.nn.Linear)]
-    small = [module for name, module in named if precision == "int8" or (precision == "fp8" and "norm" not in name)]
-    saved = sum(module.weight.numel() for module in small) * (dtype.itemsize - _KEPT_8_BITS)
-    return weight_bytes(block, dtype) - saved
+    """The size of a block's weights: of its linear layers in 8 bits, as integers the weights, as floats all but the norms'."""
+    layers = [(name, layer) for name, layer in block.named_modules() if isinstance(layer, torch.nn.Linear)]
+    small = {
+        "full": [],
+        "fp8": [tensor for name, layer in layers if "norm" not in name for tensor in layer.parameters()],
+        "int8": [layer.weight for _, layer in layers],
+    }
+    return weight_bytes(block, dtype) - (dtype.itemsize - 1) * sum(tensor.numel() for tensor in small[precision])
 
 
 def _drawing(found: Published, transformer: torch.nn.Module, size: Size, dtype: torch.dtype) -> Callable[[], object]:
@@ -108,10 +117,8 @@ def _drawing(found: Published, transformer: torch.nn.Module, size: Size, dtype: 
     return lambda: transformer(hidden_states=latents, encoder_hidden_states=text, timestep=one, ofs=one, image_rotary_emb=(angles, angles))
 
 
-def _coding(
-    code: Callable[..., object], vae: torch.nn.Module, frames: tuple[int, int], sides: tuple[int, int], dtype: torch.dtype
-) -> Callable[[], object]:
-    channels, count = frames
+def _coding(code: Callable[..., object], vae: torch.nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> Callable[[], object]:
+    channels, count, *sides = shape
     limit = _COUNTED_FRAMES[code.__name__]
     video = _empty(dtype, 1, channels, count if count <= limit else limit - (limit - count) % 2, *sides)
 

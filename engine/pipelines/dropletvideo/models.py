@@ -60,7 +60,7 @@ class DropletVideo:
     def _transformer(self, mode: str, precision: str) -> Any:
         model = transformer_of(self.found, self.dtype)
         if precision != "full":
-            model = keep_in_8_bits(model, precision, self.dtype)
+            keep_in_8_bits(model, precision, self.dtype)
         if mode in ("blocks", "smallest"):
             offload_blocks(model, self.device)
             return model

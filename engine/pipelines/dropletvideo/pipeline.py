@@ -157,7 +157,7 @@ def _mode(model: DropletVideo, job: Job, size: Size, report: Report) -> str:
     if file.is_file():
         return str(json.loads(file.read_bytes())["mode"])
     free, asked = free_bytes(model.device), str(job.params["memory"])
-    peaks = stages(model.found, size, model.dtype, job.params["precision"]).peaks(offloads=model.device.type != "cpu")
+    peaks = stages(model.found, size, model.dtype, job.params["precision"], model.device.type == "cpu").peaks()
     mode = chosen(peaks, free) if asked == "automatic" else asked
     if free is not None and needed(peaks[mode]) > free:
         report.warn(
