@@ -19,12 +19,13 @@ def property_of(param: Param) -> Any:
     if isinstance(param.default, bool):
         return bpy.props.BoolProperty(**common)
     if isinstance(param.default, str):
-        return bpy.props.StringProperty(**common)
+        return bpy.props.StringProperty(**common, subtype="DIR_PATH" if param.is_folder else "NONE")
     limits = {name: value for name, value in (("min", param.minimum), ("max", param.maximum)) if value is not None}
     if isinstance(param.default, int):
         return bpy.props.IntProperty(**common, **{name: int(value) for name, value in limits.items()})
     share = (param.minimum, param.maximum) == (0, 1)
-    return bpy.props.FloatProperty(**common, **limits, precision=2, step=10, subtype="FACTOR" if share else "NONE")
+    precision = 6 if 0 < param.default < 0.01 else 2
+    return bpy.props.FloatProperty(**common, **limits, precision=precision, step=10, subtype="FACTOR" if share else "NONE")
 
 
 def group_of(pipeline: Pipeline) -> type[bpy.types.PropertyGroup]:
@@ -145,6 +146,14 @@ class PEGBAR_PG_scene(bpy.types.PropertyGroup):
     strip: bpy.props.StringProperty(name="Strip", description="The line-art strip that stays chosen whichever is active")
     drawing: bpy.props.PointerProperty(name="Drawing", description="The drawing to colour", type=bpy.types.Object, poll=_is_drawing)
     references: bpy.props.CollectionProperty(type=PEGBAR_PG_reference)
+    clips: bpy.props.EnumProperty(
+        name="Clips",
+        items=(
+            ("STRIPS", "Selected Strips", "What each strip that is selected in the sequencer shows is a clip"),
+            ("FOLDER", "Folder", "A folder of movies, of folders of images, or of the images of one clip"),
+        ),
+        description="What a motion is learned from",
+    )
     result: bpy.props.EnumProperty(
         name="Result",
         items=(

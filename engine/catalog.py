@@ -1,11 +1,12 @@
 """The pipelines that there are: one line each. Standard library only."""
 
-from .pipelines import dropletvideo, flat, flipsketch, liven, lvcd, still, vidsketch
+from .pipelines import dropletvideo, flat, flipsketch, liven, lvcd, still, teach, vidsketch
 from .protocol import PegbarError
 from .spec import Pipeline
 
 PIPELINES: dict[str, Pipeline] = {
-    spec.name: spec for spec in (flat.SPEC, lvcd.SPEC, dropletvideo.SPEC, flipsketch.SPEC, liven.SPEC, vidsketch.SPEC, still.SPEC)
+    spec.name: spec
+    for spec in (flat.SPEC, lvcd.SPEC, dropletvideo.SPEC, flipsketch.SPEC, liven.SPEC, vidsketch.SPEC, teach.SPEC, still.SPEC)
 }
 
 

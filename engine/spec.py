@@ -64,6 +64,8 @@ class Param:
     """For text: the names that it can be, beside none."""
     advanced: bool = False
     """Shown in the closed sub-panel."""
+    is_folder: bool = False
+    """For text: the path of a folder that is read where it lies."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class Weights:
     licence: str
     gigabytes: float
     required: bool = True
+    is_made: bool = False
+    """The pipeline makes what lies there: `load` gets its place in the first weights folder, whether there is something or not."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,13 @@ class Pipeline:
     """Frames of a shot whose length nothing else says."""
     is_seeded: bool = True
     """Whether the seed changes the result."""
+    shares: str = ""
+    """The pipeline whose weights it works with; its own where empty."""
+
+    @property
+    def weights_folder(self) -> str:
+        """The name of the folder in a weights folder in which its weights lie."""
+        return self.shares or self.name
 
 
 class Report(Protocol):

@@ -42,7 +42,9 @@ def locate(spec: Pipeline, folders: Sequence[Path]) -> Mapping[str, Path]:
     found = _found(spec, folders)
     if lacking := missing(spec, folders):
         wanted = " and ".join(f"{weights.names[0]} ({weights.gigabytes:g} GB, {weights.source})" for weights in lacking)
-        where = f"put {'it' if len(lacking) == 1 else 'them'} into {folders[0] / spec.name}" if folders else "choose a weights folder"
+        where = (
+            f"put {'it' if len(lacking) == 1 else 'them'} into {folders[0] / spec.weights_folder}" if folders else "choose a weights folder"
+        )
         raise PegbarError(f"{spec.label} needs {wanted}: {where}")
     return found
 
@@ -59,9 +61,15 @@ def missing(spec: Pipeline, folders: Sequence[Path]) -> tuple[Weights, ...]:
 
 
 def _found(spec: Pipeline, folders: Sequence[Path]) -> Mapping[str, Path]:
-    return {weights.name: path for weights in spec.weights if (path := _path(spec, weights, folders)) is not None}
+    found = {weights.name: path for weights in spec.weights if (path := _path(spec, weights, folders)) is not None}
+    return found | {weights.name: _place(spec, weights, folders[0]) for weights in spec.weights if weights.is_made and folders}
+
+
+def _place(spec: Pipeline, weights: Weights, folder: Path) -> Path:
+    """Where in a folder a pipeline's own makings are, or are to be."""
+    return _path(spec, weights, [folder]) or folder / spec.weights_folder / weights.names[0]
 
 
 def _path(spec: Pipeline, weights: Weights, folders: Sequence[Path]) -> Path | None:
-    places = [folder / inner / name for folder in folders for inner in (spec.name, "") for name in weights.names]
+    places = [folder / inner / name for folder in folders for inner in (spec.weights_folder, "") for name in weights.names]
     return next((path for path in places if path.exists()), None)

@@ -4,7 +4,7 @@ import bpy
 
 from ..engine.catalog import PIPELINES
 from ..preferences import engine_python
-from ..runs import engine, models, placing, run
+from ..runs import engine, models, placing, run, teaching
 from ..runs.request import Request, reason, request, scene_of, seeded
 from .edge import Edge
 
@@ -37,6 +37,8 @@ class PEGBAR_OT_run(Edge, bpy.types.Operator):
         wanted = request(context, self.pipeline)
         engine.check()
         models.check(PIPELINES[self.pipeline])
+        if not PIPELINES[self.pipeline].outputs:
+            teaching.check_name(wanted.target.source)
         replaces = _show_source(wanted)
         wanted = seeded(request(context, self.pipeline) if replaces else wanted, settings.keep_seed)
         started = run.start(wanted, replaces)

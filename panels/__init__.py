@@ -2,9 +2,9 @@
 
 import bpy
 
-from . import listing, sequencer, strip, takes, viewport
+from . import listing, sequencer, strip, takes, teach, viewport
 
-CLASSES = (*takes.CLASSES, *listing.CLASSES, *viewport.CLASSES, *sequencer.CLASSES, *strip.CLASSES)
+CLASSES = (*takes.CLASSES, *listing.CLASSES, *viewport.CLASSES, *teach.CLASSES, *sequencer.CLASSES, *strip.CLASSES)
 
 
 def register() -> None:

@@ -35,19 +35,19 @@ def params(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pip
     """The settings of a pipeline but its prompt: the ones always shown, or the advanced ones."""
     column = layout.column()
     for param in spec.params:
-        if param.advanced == advanced and param.name != PROMPT:
+        if param.advanced == advanced and param.name != PROMPT and not param.is_folder:
             row = column.row(align=True)
             row.prop(group, param.name)
             if param.listing:
                 listing.button(row, spec, param)
 
 
-def prompt(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pipeline) -> None:
+def prompt(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pipeline, hint: str = "What happens") -> None:
     """The sentence that a pipeline is told, over the whole width."""
     if any(param.name == PROMPT for param in spec.params):
         row = layout.row()
         row.use_property_split = False
-        row.prop(group, PROMPT, text="", placeholder="What happens")
+        row.prop(group, PROMPT, text="", placeholder=hint)
 
 
 def pictures(layout: bpy.types.UILayout, context: bpy.types.Context, settings: PEGBAR_PG_scene, spec: Pipeline) -> None:
@@ -160,7 +160,7 @@ def _runs(layout: bpy.types.UILayout, context: bpy.types.Context, methods: Metho
     if not going and last is not None:
         _ended(layout.box(), context, last)
     elif not going and (take := _cut_off(context, names)):
-        _partial(layout.box(), context, take)
+        (_taught if take.is_lesson else _partial)(layout.box(), context, take)
 
 
 def _cut_off(context: bpy.types.Context, names: list[str]) -> takes.Take | None:
@@ -229,6 +229,8 @@ def _ended(box: bpy.types.UILayout, context: bpy.types.Context, last: run.Run) -
         row.operator("pegbar.copy_report").pipeline = last.pipeline
     elif take is None:
         text(box, context, "Stopped.")
+    elif take.is_lesson:
+        _taught(box, context, take)
     elif take.is_partial:
         _partial(box, context, take)
     else:
@@ -257,6 +259,26 @@ def _partial(box: bpy.types.UILayout, context: bpy.types.Context, take: takes.Ta
     row.operator("pegbar.finish_take").folder = str(take.folder.path)
     if ready:
         row.operator("pegbar.apply_take", text="Use These").folder = str(take.folder.path)
+
+
+def _taught(box: bpy.types.UILayout, context: bpy.types.Context, take: takes.Take) -> None:
+    """What came of teaching a motion, which can be used as soon as it was kept once."""
+    params = take.job.params
+    if take.is_partial:
+        text(box, context, f"{take.source} stopped at step {take.learned} of {params['steps']}.", "PAUSE")
+    else:
+        text(box, context, f"{take.source} is learned, in {clock(take.state.seconds)}: the menu of motions has it.", "CHECKMARK")
+    row = box.row(align=True)
+    if take.is_partial:
+        row.operator("pegbar.finish_take").folder = str(take.folder.path)
+    if not take.is_partial or take.learned > params["checkpoint_every"]:
+        use(row, take)
+
+
+def use(row: bpy.types.UILayout, take: takes.Take) -> None:
+    """The button that chooses the motion that a take has taught."""
+    button = row.operator("pegbar.choose_listed", text="Use")
+    button.pipeline, button.param, button.name = "vidsketch", "motion", take.source
 
 
 def about(seconds: float) -> str:

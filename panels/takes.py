@@ -5,7 +5,7 @@ import bpy
 from ..engine.spec import Pipeline
 from ..runs import run, takes
 from ..runs.request import scene_of
-from .draw import clock, text
+from .draw import clock, text, use
 
 SHOWN = 12
 
@@ -29,12 +29,14 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, found: list[tak
 def _row(layout: bpy.types.UILayout, take: takes.Take) -> None:
     row = layout.row(align=True)
     row.context_string_set("pegbar_take", str(take.folder.path))
-    row.label(text=f"Take {take.number}")
+    row.label(text=take.source if take.is_lesson else f"Take {take.number}")
     row.label(text=summary(take))
     if run.of_folder(take.folder):
         row.label(text="Running")
     elif take.is_partial:
         row.operator("pegbar.finish_take").folder = str(take.folder.path)
+    elif take.is_lesson:
+        use(row, take)
     else:
         row.operator("pegbar.apply_take").folder = str(take.folder.path)
     row.menu("PEGBAR_MT_take", text="", icon="DOWNARROW_HLT")
@@ -42,6 +44,8 @@ def _row(layout: bpy.types.UILayout, take: takes.Take) -> None:
 
 def summary(take: takes.Take) -> str:
     """What there is of a take, in a few words."""
+    if take.is_lesson:
+        return f"{take.learned} of {take.job.params['steps']} steps"
     ready, wanted = len(take.frames), len(take.job.shot.frames)
     return f"{ready} of {wanted} frames" if take.is_partial else f"{ready} frames, {clock(take.state.seconds)}"
 
@@ -57,9 +61,10 @@ class PEGBAR_MT_take(bpy.types.Menu):
 
 def actions(layout: bpy.types.UILayout, folder: str) -> None:
     """What can be done with a take, as buttons or menu entries."""
-    layout.operator("pegbar.apply_take").folder = folder
-    layout.operator("pegbar.redo_take").folder = folder
-    layout.operator("pegbar.restore_settings").folder = folder
+    if not takes.is_lesson(folder):
+        layout.operator("pegbar.apply_take").folder = folder
+        layout.operator("pegbar.redo_take").folder = folder
+        layout.operator("pegbar.restore_settings").folder = folder
     layout.operator("pegbar.open_folder", icon="FILE_FOLDER").folder = folder
     layout.separator()
     layout.operator("pegbar.delete_take", icon="TRASH").folder = folder

@@ -19,7 +19,7 @@ def missing(spec: Pipeline) -> tuple[Weights, ...]:
 
 def folder(spec: Pipeline) -> Path:
     """Where a pipeline's models are to be put."""
-    return machine().weights[0] / spec.name
+    return machine().weights[0] / spec.weights_folder
 
 
 def listed(spec: Pipeline, param: Param) -> Sequence[Listed]:

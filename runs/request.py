@@ -17,13 +17,12 @@ from ..timeline.grease_pencil import keys, shown_layers
 from ..timeline.projection import as_array, dimensions
 from ..timeline.shot import of_drawing, of_drawings, of_playhead, of_scene, of_strip
 from ..timeline.versions import strip_range
-from . import models, takes
+from . import models, takes, teaching
 from .placing import has_hidden_source
+from .teaching import SILENT_STRIPS
 
 SEEDS = 10_000
 RHYTHMS = {1: "on ones", 2: "on twos", 3: "on threes"}
-SILENT_STRIPS = {"SOUND"}
-"""Strip types without a picture."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,8 @@ def request(context: bpy.types.Context, name: str) -> Request:
     group = getattr(settings, name)
     params = complete(spec, values_of(group))
     main, *others = spec.inputs
+    if main.kind == "clip":
+        return _lesson(context, spec, params)
     source, shot = _worked_on(context, spec, group)
     sources, frames = {main.name: (source,)}, {main.name: _frames(settings, main, shot, source)}
     _check_source(scene, spec, params, source, frames[main.name])
@@ -70,6 +71,23 @@ def request(context: bpy.types.Context, name: str) -> Request:
         if other.kind == "reference" and source in (replace(found, at=None, frame=None) for found in sources[other.name]):
             raise PegbarError(f"{source.name!r} is a reference: select the line art, or pin it")
     return Request(name, params, shot, settings.seed, sources, frames, _target(scene, spec, params, source))
+
+
+def _lesson(context: bpy.types.Context, spec: Pipeline, params: dict[str, Value]) -> Request:
+    """What teaching a motion now would do."""
+    settings: PEGBAR_PG_scene = context.scene.pegbar
+    name = str(params["motion"]).strip()
+    if not name:
+        raise PegbarError("Give the motion a name")
+    teaching.check_size(params)
+    scene = teaching.editing_scene(context)
+    main, in_folder = spec.inputs[0].name, settings.clips == "FOLDER"
+    if in_folder and not params["folder"]:
+        raise PegbarError("Choose the folder with your clips")
+    sources = {} if in_folder else {main: teaching.strips(scene, params)}
+    params |= {"motion": name, "folder": bpy.path.abspath(str(params["folder"])) if in_folder else ""}
+    shot = Shot(scene.name, 1, 1, scene.render.fps / scene.render.fps_base)
+    return Request(spec.name, params, shot, settings.seed, sources, {main: ()}, Target("LAYER", name))
 
 
 def reason(context: bpy.types.Context, spec: Pipeline) -> str:
@@ -98,6 +116,8 @@ def seeded(wanted: Request, keep: bool) -> Request:
 def describe(wanted: Request) -> str:
     """What will be made, in one line."""
     shot = wanted.shot
+    if pipeline(wanted.pipeline).inputs[0].kind == "clip":
+        return teaching.describe(wanted.sources.get(pipeline(wanted.pipeline).inputs[0].name, ()), wanted.params)
     span = f"frames {shot.first}–{shot.last}" if shot.last > shot.first else f"frame {shot.first}"
     rhythm = RHYTHMS.get(shot.step, f"every {shot.step}")
     if asked(pipeline(wanted.pipeline), wanted.params)[0].kind == "strokes":

@@ -35,7 +35,7 @@ from ..engine.protocol import (
 )
 from ..engine.spec import check
 from ..timeline import READ
-from . import engine, placing, preview, redraw, takes
+from . import engine, models, placing, preview, redraw, takes
 from .request import Request
 
 log = logging.getLogger(__name__)
@@ -236,8 +236,9 @@ def _whole(run: Run, wanted: Request) -> Step:
 def _rest(run: Run) -> Step:
     if not (yield from _generated(run)):
         return
+    models.look_again()  # it may have made one
     run.phase = "placing"
-    if run.is_home:
+    if run.is_home and pipeline(run.pipeline).outputs:
         yield from _placed(run)
     _end(run, "done")
 

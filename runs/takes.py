@@ -12,7 +12,7 @@ import bpy
 
 from ..engine.catalog import PIPELINES
 from ..engine.client import unfinished
-from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, State, refused
+from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, Progress, State, refused
 from ..engine.protocol import takes as takes_in
 from ..engine.spec import asked
 from ..preferences import takes_folder
@@ -22,6 +22,8 @@ from . import engine, redraw
 SLICE_S = 0.01
 UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
 NAME_LENGTH = 60
+LEARNING = "Learning"
+"""The phase whose steps are those of a lesson."""
 NO_NOTES = "[]"
 """What a file of notes holds where there is nothing to say."""
 
@@ -37,6 +39,8 @@ class Take:
     """Begun or waiting, yet nobody works on it."""
     to_check: tuple[int, ...] = ()
     """The frame numbers for which the pipeline left notes, in order: there the artist should look."""
+    learned: int = 0
+    """Of a lesson: the steps that it has told of."""
     fault: str = ""
 
     @property
@@ -52,6 +56,11 @@ class Take:
     def frames(self) -> tuple[FrameWritten, ...]:
         """The frames of the main output that are whole on disk."""
         return main_frames(self.job, self.state) if self.job else ()
+
+    @property
+    def is_lesson(self) -> bool:
+        """Whether it made something for a weights folder, and no frames."""
+        return self.job is not None and self.job.pipeline in PIPELINES and not PIPELINES[self.job.pipeline].outputs
 
     @property
     def is_partial(self) -> bool:
@@ -110,6 +119,11 @@ def by_id(job_id: str) -> Take | None:
     return next((take for take in _takes if take.job and take.job.id == job_id), None)
 
 
+def is_lesson(path: str) -> bool:
+    """Whether the take in a folder is listed as a lesson."""
+    return any(take.is_lesson for take in _takes if str(take.folder.path) == path)
+
+
 def by_folder(path: str) -> Take:
     """The take in a folder, read anew. Raises PegbarError where it is gone or damaged."""
     take = read(JobFolder(Path(path)))
@@ -125,7 +139,14 @@ def read(folder: JobFolder) -> Take:
     except PegbarError as error:
         return Take(folder, None, State(), fault=str(error))
     cut_off = state.name in ("queued", "running") and folder in unfinished(folder.path.parent, engine.spools())
-    return Take(folder, job, state, cut_off, _noted(folder, job, state))
+    return Take(folder, job, state, cut_off, _noted(folder, job, state), _learned(folder, job))
+
+
+def _learned(folder: JobFolder, job: Job) -> int:
+    if job.pipeline not in PIPELINES or PIPELINES[job.pipeline].outputs:
+        return 0
+    told = [event.step for event in folder.events()[0] if isinstance(event, Progress) and event.phase == LEARNING]
+    return told[-1] if told else 0
 
 
 def _noted(folder: JobFolder, job: Job, state: State) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import bpy
 
 from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder
 from ..engine.spec import Kind
-from . import grease_pencil, layers, planes, references, strips
+from . import clips, grease_pencil, layers, planes, references, strips
 from .places import Placed, Source, Target
 
 Reader = Callable[[bpy.types.Scene, Sequence[Source], Sequence[int], JobFolder, str], Generator[float, None, tuple[InputFile, ...]]]
@@ -34,7 +34,7 @@ READ: dict[Kind, Reader] = {
     "strokes": grease_pencil.read,
     "lineart": references.read_one,
     "image": references.read_pictures,
-    "clip": references.read_one,
+    "clip": clips.read,
     "reference": references.read,
 }
 WRITE: dict[Kind, Writer] = {"clip": write_clip, "strokes": layers.write}

@@ -6,6 +6,7 @@ import bpy
 
 from ..engine.protocol import InputFile, JobFolder, PegbarError
 from . import grease_pencil, pictures, render, strips
+from .clips import part
 from .places import Source
 from .stepping import scene_named
 
@@ -40,7 +41,7 @@ def read(
         if source.type == "OBJECT" and scene.camera is None:
             raise PegbarError(f"The drawing {source.name!r} can be a picture only before a camera, which says where it lies: add one")
         steps = _READERS[source.type](scene, [source], [at if source.frame is None else source.frame], folder, f"{name}/{done + 1}")
-        files.append(InputFile(at, (yield from _part(steps, done, len(sources)))[0].file))
+        files.append(InputFile(at, (yield from part(steps, done, len(sources)))[0].file))
     return tuple(files)
 
 
@@ -50,13 +51,3 @@ def read_pictures(
     """Writes pictures that each stand for a frame of their own; where they stand for none, what the one source shows at each frame."""
     reader = read if all(source.at is not None for source in sources) else read_one
     return (yield from reader(scene, sources, frames, folder, name))
-
-
-def _part(steps: Generator[float, None, tuple[InputFile, ...]], done: int, of: int) -> Generator[float, None, tuple[InputFile, ...]]:
-    """One of several works; its share done becomes a part of the whole's."""
-    while True:
-        try:
-            share = next(steps)
-        except StopIteration as end:
-            return end.value
-        yield (done + share) / of
