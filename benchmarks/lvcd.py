@@ -18,8 +18,10 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch.nn import functional
 
+from engine.diffusion.memory import GIB
 from engine.pipelines.lvcd import conditioning, networks
 from engine.pipelines.lvcd.decoding import Chunks, decode_chunk
+from engine.pipelines.lvcd.memory import EVERYTHING, peaks
 from engine.pipelines.lvcd.reference_attention import BOOST, ReferenceAttention, pattern, references
 from engine.pipelines.lvcd.sampling import Settings, denoise, first_carry, sample_segment
 
@@ -55,7 +57,7 @@ TINY: Mapping[str, Any] = {
 }
 SEGMENT_TFLOP = 616
 """A segment's work at full size as the authors' code counts it: 25 steps of UNet and ControlNet (TIMINGS)."""
-REPEATS = 3
+REPEATS = 2
 
 
 def random_networks(config: Mapping[str, Any], device: torch.device, dtype: torch.dtype) -> networks.Networks:
@@ -149,7 +151,7 @@ CASES: Mapping[str, tuple[Callable[..., Callable[[], torch.Tensor]], tuple[int, 
     "one layer, 720 tokens, 5 heads of 64": (one_layer, (5, 64, 720)),
     "one layer, 1440 tokens, 5 heads of 64": (one_layer, (5, 64, 1440)),
     "one whole step, 192x128 pixels": (one_step, (128, 192)),
-    "one whole step, 384x256 pixels": (one_step, (256, 384)),
+    "one whole step, 256x192 pixels": (one_step, (192, 256)),
 }
 
 
@@ -202,20 +204,21 @@ def whole_segments(device: torch.device, config: Mapping[str, Any], height: int,
     """Seconds a segment, frames a second, the most memory, and how far from what the card could do."""
     rate = matrix_rate(device, 8192 if device.type == "cuda" else 256)
     print(f"\nThe matrix product of this device: {rate:.3g} TFLOP/s in bfloat16\n")
-    print("| precision | s a segment | s to decode its frames | frames a second | peak GiB | s a segment at the matrix rate | ratio |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| precision | s a segment | s to decode its frames | frames a second | peak GiB | as counted | s a segment at the matrix rate | ratio |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for dtype in (torch.float16, torch.bfloat16) if device.type == "cuda" else (torch.float32,):
-        segment, decoding, peak = one_segment(device, dtype, config, height, width, settings)
-        least = SEGMENT_TFLOP / rate
-        figures = segment, decoding, settings.new_count / (segment + decoding), peak, least, segment / least
+        made = random_networks(config, device, dtype)
+        segment, decoding, peak = one_segment(made, height, width, settings)
+        least, counted = SEGMENT_TFLOP / rate, peaks(made, height, width, settings)[EVERYTHING] / GIB
+        figures = segment, decoding, settings.new_count / (segment + decoding), peak, counted, least, segment / least
         print(f"| {str(dtype).removeprefix('torch.')} | {' | '.join(f'{figure:.3g}' for figure in figures)} |", flush=True)
 
 
-def one_segment(
-    device: torch.device, dtype: torch.dtype, config: Mapping[str, Any], height: int, width: int, settings: Settings
-) -> tuple[float, float, float]:
+def one_segment(made: networks.Networks, height: int, width: int, settings: Settings) -> tuple[float, float, float]:
     """Seconds to sample a later segment, seconds to decode the frames that it adds, and the peak in GiB."""
-    made = random_networks(config, device, dtype)
+    device = made.device
     noise = conditioning.draw(0, settings.num_frames, height, width)
     given = conditioning.condition(made, torch.rand(1, 3, height, width) * 2 - 1, noise)
     hint = (torch.rand(settings.num_frames, 3, height, width) > 0.9).float()
@@ -225,7 +228,7 @@ def one_segment(
     segment = seconds(lambda: sample_segment(made, given, hint, carry, settings), device, 1)
     chunk, fresh = Chunks(), Chunks().length - Chunks().overlap - Chunks().first
     decoding = seconds(lambda: decode_chunk(made, noise.latents[: chunk.length]), device, 1) * settings.new_count / fresh
-    return segment, decoding, torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else math.nan
+    return segment, decoding, torch.cuda.max_memory_allocated(device) / GIB if device.type == "cuda" else math.nan
 
 
 def matrix_rate(device: torch.device, size: int) -> float:

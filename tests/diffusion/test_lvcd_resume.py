@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from pegbar.engine.diffusion.memory import needed
-from pegbar.engine.pipelines.lvcd import checkpoint, memory, networks
+from pegbar.engine.pipelines.lvcd import checkpoint
 from pegbar.engine.pipelines.lvcd.checkpoint import Checkpoint
 from pegbar.engine.pipelines.lvcd.decoding import Pending
 from pegbar.engine.pipelines.lvcd.sampling import Carry
@@ -115,14 +114,6 @@ def test_a_checkpoint_comes_back_to_the_bit(tmp_path):
         assert (read.pending is None) == (written.pending is None)
     assert all(torch.equal(getattr(read.pending, name), value) for name, value in vars(later.pending).items())
     assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_the_decoder_takes_the_authors_ten_frames_or_as_many_as_fit(tmp_path):
-    decoder = networks.empty(networks.config_beside(tmp_path / "svd.safetensors"))["decoder"].to("meta", torch.float16)
-    ten, eight = (memory.peak(decoder, frames, 320, 576) for frames in (10, 8))
-    assert 0.2 * 2**30 < ten / 10 < 0.6 * 2**30 and eight < ten
-    for free, length in ((None, 10), (needed(ten), 10), (needed(ten) - 1, 8), (needed(eight) - 1, 6), (0, 5)):
-        assert memory.chunks_within(decoder, 320, 576, free).length == length
 
 
 @pytest.mark.parametrize("damage", [b"", b"no checkpoint", None])

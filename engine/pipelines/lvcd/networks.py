@@ -56,7 +56,7 @@ _PUBLISHED: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Networks:
-    """Everything that is computed with; all on one device. UNet, ControlNet and CLIP in `dtype`, the VAE's parts in float32."""
+    """Everything that is computed with, on one device. UNet, ControlNet and CLIP in `dtype`, the VAE's parts in float32."""
 
     unet: ReferenceUNet
     controlnet: SketchControlNet
@@ -70,9 +70,10 @@ class Networks:
     dtype: torch.dtype
 
 
-def load(weights: Mapping[str, Path], device: str, dtype: torch.dtype | None = None) -> Networks:
+def load(weights: Mapping[str, Path], device: str, dtype: torch.dtype | None = None, waiting: bool = False) -> Networks:
     """The networks from `svd` (svd.safetensors) and `lvcd` (lvcd.ckpt), or their re-packs; sizes from a `config.json` beside `svd` where
-    there is one, else as published. `dtype` is the device's own where None.
+    there is one, else as published. `dtype` is the device's own where None. `waiting`: they are in main memory until they are called
+    (`memory.Turns`).
 
     What is converted is kept in `converted/lvcd/` beside `svd` and taken from there next time, while the files stay as they were. Raises
     PegbarError where a file is missing, damaged or another than was asked for.
@@ -86,7 +87,7 @@ def load(weights: Mapping[str, Path], device: str, dtype: torch.dtype | None = N
         del modules["conditioner"]
     for name, module in modules.items():
         precision = dtype if name in ("unet", "controlnet", "clip") else torch.float32
-        fill(module, tensors.pop(name), folder / f"{name}.safetensors", precision).to(place)
+        fill(module, tensors.pop(name), folder / f"{name}.safetensors", precision).to("cpu" if waiting else place)
     modules.setdefault("conditioner", modules["encoder"])
     return Networks(**modules, device=place, dtype=dtype)
 

@@ -26,13 +26,12 @@ from ...spec import Report
 from ...strokes import Strokes
 from . import checkpoint, colours, networks, plan
 from .checkpoint import Checkpoint
-from .conditioning import SCALE, Condition, condition, draw
+from .conditioning import Condition, condition, draw
 from .decoding import Chunks, Pending, decode
 from .lines import Lines, cut, reference_picture
-from .memory import chunks_for
+from .memory import DECODING, PAINTING, READING, Turns
 from .networks import Networks
-from .reference_attention import VIDEO_FRAMES
-from .sampling import Carry, Settings, first_carry, hint_frames, sample_segment
+from .sampling import Carry, Settings, final_latents, first_carry, hint_frames, sample_segment
 
 Floats = NDArray[np.float32]
 
@@ -45,22 +44,28 @@ class Model:
     """What is loaded: LVCD's networks and, where its weights are there, that which finds lines in colour frames."""
 
     networks: Networks
+    turns: Turns
     lines: line_network.LineNetwork | None
 
 
 def load(weights: Mapping[str, Path], device: str) -> Model:
-    """The networks on the device. Raises PegbarError where a file is missing, damaged or another, and MemoryError."""
-    with out_of_memory_as_error():
-        loaded = networks.load(weights, device)
-        return Model(loaded, line_network.load(weights["sk_model"], loaded.device) if "sk_model" in weights else None)
+    """The networks, which come to the device when it is their turn. Raises PegbarError where a file is missing, damaged or another."""
+    loaded = networks.load(weights, device, waiting=True)
+    return Model(loaded, Turns(loaded), line_network.load(weights["sk_model"], loaded.device) if "sk_model" in weights else None)
 
 
 def generate(model: Model, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
     """Writes a painted frame for each frame of the shot. Raises PegbarError, Cancelled, MemoryError."""
-    with out_of_memory_as_error(), torch.inference_mode():
-        shot = _Shot(model, job, inputs["lineart"], inputs["reference"], report)
-        shot.paste()
-        shot.paint()
+    while True:
+        try:
+            with out_of_memory_as_error(), torch.inference_mode():
+                shot = _Shot(model, job, inputs["lineart"], inputs["reference"], report)
+                shot.paste()
+                return shot.paint()
+        except MemoryError:
+            if not model.turns.lower():
+                raise
+        report.warn("The graphics card's memory was full: the painting goes on with less on it, and slower")
 
 
 class _Shot:
@@ -99,6 +104,7 @@ class _Shot:
         return anchors
 
     def _conditioned(self, number: int) -> Condition:
+        self._model.turns.call(READING)
         picture = reference_picture(self._references[number], self.working_size, self.size)
         image = torch.from_numpy(picture.transpose(2, 0, 1)[None] * 2 - 1)
         noise = draw(self.seed, self.settings.num_frames, *self.working_size[::-1])
@@ -127,7 +133,9 @@ class _Shot:
         start = checkpoint.kept(self._report.state)
         if start is not None and not self._fits(start):
             start = None
-        self.chunks = chunks_for(self._model.networks, *self.working_size[::-1]) if start is None else Chunks(start.chunk)
+        height, width = self.working_size[::-1]
+        self._model.turns.settle(height, width, self.settings)
+        self.chunks = self._model.turns.chunks(height, width) if start is None else Chunks(start.chunk)
         seam = {} if start is None else {drawing: part.numpy() for drawing, part in start.seam.items()}
         for index in range(0 if start is None else start.run, len(self.runs)):
             going_on = start if start is not None and start.run == index else None
@@ -171,12 +179,9 @@ class _Shot:
             hint = self._hint(run, segment)
             phase = f"Segment {before + segment + 1} of {total}"
             self._report.progress(phase, 0, self.settings.num_inference_steps)
+            self._model.turns.call(PAINTING)
             x0, carry = sample_segment(self._model.networks, given, hint, carry, self.settings, self._teller(phase))
-            latents = x0[-VIDEO_FRAMES:]
-            if segment == 0:
-                latents = torch.cat([given.first_latents.cpu() * SCALE, latents])
-            # The frames that the next segment shares are final only with it.
-            yield segment, carry, latents if segment == run.segments - 1 else latents[: -self.settings.overlap]
+            yield segment, carry, final_latents(x0, given, self.settings, first=segment == 0, last=segment == run.segments - 1)
 
     def _hint(self, run: plan.Run, segment: int) -> torch.Tensor:
         """(t, 3, H, W): the lines that each model frame of a segment sees."""
@@ -200,6 +205,7 @@ class _Shot:
         self, run: plan.Run, places: "_Places", latents: torch.Tensor, pending: Pending | None, last: bool, seam: dict[int, Floats]
     ) -> Pending | None:
         """Writes the frames that these latents make final, and gives what the decoder keeps. Padding that nothing needs is not decoded."""
+        self._model.turns.call(DECODING)
         for step, latent in enumerate(latents.split(1)):
             if not places.wanted:
                 break

@@ -116,10 +116,14 @@ def sample(
     for segment in range(segments):
         hint = torch.stack([hints[frame] for frame in hint_frames(segment, settings)])
         x0, carry = sample_segment(networks, condition, hint, carry, settings, on_step)
-        frames = x0[-VIDEO_FRAMES:]
-        if segment == 0:
-            frames = torch.cat([condition.first_latents.cpu() * SCALE, frames])
-        yield frames if segment == segments - 1 else frames[: -settings.overlap]
+        yield final_latents(x0, condition, settings, first=segment == 0, last=segment == segments - 1)
+
+
+def final_latents(x0: torch.Tensor, condition: Condition, settings: Settings, *, first: bool, last: bool) -> torch.Tensor:
+    """Of a segment's latents (t, 4, h, w) those of the frames that it makes final, (k, 4, h, w): before the first segment's comes the
+    reference's own, and the frames that the next segment shares are final only with it."""
+    latents = torch.cat([condition.first_latents.cpu() * SCALE, x0[-VIDEO_FRAMES:]]) if first else x0[-VIDEO_FRAMES:]
+    return latents if last else latents[: -settings.overlap]
 
 
 def sample_segment(
