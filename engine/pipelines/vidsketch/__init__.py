@@ -28,10 +28,7 @@ SPEC = Pipeline(
             required=False,
         ),
     ),
-    outputs=(
-        Output("clip", "clip", "Video"),
-        Output("notes", "notes", "How the Drawings Steer"),
-    ),
+    outputs=(Output("clip", "clip", "Video"),),
     params=(
         Param("prompt", "", "Prompt", "What the video shows, in a sentence"),
         Param(

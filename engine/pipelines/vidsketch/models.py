@@ -102,7 +102,6 @@ def load_stable_diffusion(folder: Path, device: torch.device) -> StableDiffusion
             AutoencoderKL.from_config(read_config(folder / "vae")),
         )
     _filled(text, folder / "text_encoder", dtype, convert.text_encoder)
-    text.embeddings.position_ids = torch.arange(text.config.max_position_embeddings)[None]
     _filled(vae, folder / "vae", torch.float32, convert.vae)
     return StableDiffusion(folder, device, dtype, _tokenizer(folder / "tokenizer"), text.to(device), vae.to(device), _scheduler(folder))
 

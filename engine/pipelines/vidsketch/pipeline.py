@@ -5,7 +5,7 @@ What was sampled is kept in the job's state every few steps, so a job that was c
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ...drawing.frames import Frames
 from ...protocol import Job, PegbarError, write_atomic
 from ...spec import Report
 from . import drawings, models, sampling
-from .abstraction import Abstraction, Control, control_at, measured
+from .abstraction import Control, control_at, measured
 from .models import Model
 from .motions import Motion, chosen
 from .unet import InflatedUNet
@@ -50,7 +50,7 @@ def load(weights: Mapping[str, Path], device: str) -> Model:
 
 
 def generate(model: Model, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
-    """Writes the video's frames, the first one before the others are made, and how the drawings steer. Raises PegbarError, Cancelled."""
+    """Writes the video's frames, the first one before the others are made, and says how the drawings steer. Raises PegbarError, Cancelled."""
     with out_of_memory_as_error():
         if not 2 <= len(job.shot.frames) <= MOST_FRAMES:
             raise PegbarError(f"The shot has {len(job.shot.frames)} frames: choose a range of 2 to {MOST_FRAMES}, or a larger step")
@@ -92,16 +92,15 @@ class _Video:
     # --- drawings
 
     def _read(self) -> Drawings:
-        """The drawings as the adapter sees them; notes how abstract they are and how they steer."""
+        """The drawings as the adapter sees them; says how abstract they are and how they steer."""
         scores, maps = [], []
         for step, number in enumerate(self.sketches.numbers):
             self.report.progress("Reading drawings", step, len(self.sketches))
             drawing = self.sketches[number]
-            scores.append(measured(drawings.grey(drawing)))
+            scores.append(measured(drawings.grey(drawing)).score)
             image = drawings.control_image(drawings.grey(drawing, self.sizes.work), self.sizes.work)
             maps.append(self._adapted(image))
-        control = self._control(scores)
-        self._note(control, scores)
+        control = self._control(float(np.mean(scores)))
         shot = self.job.shot
         positions = [(number - shot.first) / shot.step for number in self.sketches.numbers]
         return Drawings(control, [torch.cat(level) for level in zip(*maps, strict=True)], positions)
@@ -110,19 +109,18 @@ class _Video:
     def _adapted(self, image: Tensor) -> list[Tensor]:
         return self.model.adapter(image[None].to(self.base.device, self.model.adapter.dtype))
 
-    def _control(self, scores: list[Abstraction]) -> Control:
+    def _control(self, score: float) -> Control:
+        """How drawings of this mean abstraction steer by the job's params, said to the artist."""
         params = self.job.params
+        given = {"auto": "", "abstraction": f", taken as {params['abstraction']:.2f}", "fixed": ", not used"}[params["control"]]
         if params["control"] == "fixed":
-            return Control(params["strength"], params["tau"])
-        score = params["abstraction"] if params["control"] == "abstraction" else np.mean([each.score for each in scores])
-        return control_at(float(score))
-
-    def _note(self, control: Control, scores: list[Abstraction]) -> None:
-        each = [{"frame": number, **asdict(score)} for number, score in zip(self.sketches.numbers, scores, strict=True)]
-        mean = float(np.mean([score.score for score in scores]))
-        self.report.write(
-            "notes", self.frames[0], {"abstraction": mean, "strength": control.scale, "duration": control.tau, "drawings": each}
+            control = Control(params["strength"], params["tau"])
+        else:
+            control = control_at(score if params["control"] == "auto" else params["abstraction"])
+        self.report.warn(
+            f"Measured abstraction {score:.2f}{given}: the drawings steer at strength {control.scale:.2f} for {control.tau:.0%} of the steps"
         )
+        return control
 
     def _settings(self, control: Control, motion: Motion) -> sampling.Sampling:
         params = self.job.params
