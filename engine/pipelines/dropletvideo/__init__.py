@@ -22,18 +22,20 @@ SPEC = Pipeline(
             "preset",
             "exact",
             "Speed",
-            "How much quality is given for speed",
+            "How much quality is given for speed; the figures are a small random network's, its latents against Exact's",
             choices=(
-                ("exact", "Exact", "The authors' way: 50 steps, all of them computed"),
+                ("exact", "Exact", "The authors' way: 50 steps, all of them computed and guided"),
                 (
                     "balanced",
                     "Balanced",
-                    "40 steps, the last fifth without guidance; steps that bring nothing new are not computed: 1.3 times as fast or more",
+                    "40 steps, the last fifth without guidance; steps that bring nothing new are not computed. Measured: "
+                    "1.3 to 2.9 times as fast, 7 to 9 % off",
                 ),
                 (
                     "draft",
                     "Draft",
-                    "20 steps, the last two fifths without guidance; more steps are taken over: 2.9 times as fast or more, to try things out",
+                    "20 steps, the last two fifths without guidance; more of them are not computed, to try things out. Measured: "
+                    "2.9 to 6.5 times as fast, 10 to 14 % off",
                 ),
             ),
         ),
