@@ -19,8 +19,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.pipelines.flipsketch import ink, method, ranking
-from engine.pipelines.flipsketch.attention import Composition, install
-from engine.pipelines.flipsketch.model import Memory, Model, precision_on, recomputing
+from engine.pipelines.flipsketch.model import Model, precision_on, prepared
 from tests.flipsketch_plainly import Plainly
 
 SCHEDULE = {
@@ -49,10 +48,7 @@ def networks(unet_config: dict, vae_config: dict, device: torch.device, dtype: t
     with torch.device(device):
         unet = UNet3DConditionModel(**unet_config).to(dtype).eval().requires_grad_(False)
         vae = AutoencoderKL(**vae_config, scaling_factor=0.18215).eval().requires_grad_(False)
-    composition, memory = Composition(), Memory()
-    install(unet, composition)
-    for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
-        recomputing(block, memory)
+    composition, memory = prepared(unet)
     absent = SimpleNamespace()
     return Model(unet, vae, absent, absent, SCHEDULE, composition, memory, device)
 

@@ -183,7 +183,7 @@ def test_pictures_of_a_drawing_go_where_the_artist_says_and_strokes_onto_layers(
     assert request(bpy.context, "flipsketch").target.type == "LAYER"
     settings.as_clip = True
     assert request(bpy.context, "flipsketch").target.type == "PLANE"
-    settings.as_strokes = settings.as_clip = settings.as_sheet = False
+    settings.as_strokes = settings.as_clip = False
     with pytest.raises(PegbarError, match="asked for nothing"):
         request(bpy.context, "flipsketch")
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from diffusers import UNet3DConditionModel
 from pegbar.engine.pipelines.flipsketch import method, model
 from pegbar.tests.flipsketch_plainly import Plainly
 from pegbar.tests.tiny import flipsketch as tiny
@@ -23,9 +24,11 @@ def drawn(*shape, seed=3):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def plain_run(flip, weights, settings):
+def plain_run(flip, settings):
+    unet = UNet3DConditionModel.from_config(flip.unet.config)
+    unet.load_state_dict(flip.unet.state_dict())
     return Plainly(
-        model.load_model(weights, torch.device("cpu")).unet.requires_grad_(),
+        unet.eval(),
         flip.schedule(2).alphas_cumprod,
         settings.num_inference_steps,
         settings.guidance_scale,
@@ -60,12 +63,12 @@ def relative(value, wanted):
         ((8, 8), 1, "", {"steps": 3, "align": False}),
     ],
 )
-def test_it_equals_the_published_calls(flip, weights, size, frames, negative, changes):
+def test_it_equals_the_published_calls(flip, size, frames, negative, changes):
     """16 frames at 64 and 256 tokens a level: where as many tokens as frames would be taken for time."""
     settings = settings_of(**changes)
     texts = method.texts_of(flip, "the horse walks slowly", negative)
     latents, noise = 0.3 * drawn(1, 4, 5, *size), drawn(2, 4, frames, *size, seed=4)
-    plain = plain_run(flip, weights, settings)
+    plain = plain_run(flip, settings)
     reference = method.reference_noise(flip, latents, texts.null, settings.num_inference_steps, lambda step, x: None)
     assert relative(reference, plain.invert(latents, texts.null)) < 1e-5
     found = method.denoised(flip, noise, reference, texts, settings)
@@ -216,24 +219,48 @@ def test_in_half_precision_the_noise_is_aligned_as_in_single(flip, weights):
 def test_saving_memory_changes_no_bit(flip):
     latents, reference = drawn(1, 4, 4, 8, 8), drawn(1, 4, 1, 8, 8)
     wanted = moved(flip, latents, reference)
-    flip.memory.saving = True
+    flip.memory.recomputes = True
     try:
         assert torch.equal(moved(flip, latents, reference), wanted)
     finally:
-        flip.memory.saving = False
+        flip.memory.recomputes = False
 
 
-def test_where_memory_runs_out_gradients_go_on_with_less(flip):
+@pytest.fixture
+def full_of(flip):
+    """Lets the card be full where a call of the network is as told: (rows, frames, whether a gradient is wanted)."""
+    hooks = []
+
+    def full_where(told):
+        def check(module, args):
+            if told(len(args[0]), args[0].shape[2], torch.is_grad_enabled()):
+                raise torch.OutOfMemoryError("the card is full")
+
+        hooks.append(flip.unet.register_forward_pre_hook(check))
+
+    yield full_where
+    for hook in hooks:
+        hook.remove()
+    flip.memory.recomputes = flip.memory.one_by_one = False
+
+
+def test_where_memory_runs_out_gradients_go_on_with_less(flip, full_of):
     latents, reference = drawn(1, 4, 4, 8, 8), drawn(1, 4, 1, 8, 8)
     wanted = moved(flip, latents, reference)
+    full_of(lambda rows, frames, gradient: gradient and not flip.memory.recomputes)
+    assert torch.equal(moved(flip, latents, reference), wanted) and flip.memory.recomputes
 
-    def full(module, args):
-        if torch.is_grad_enabled() and not flip.memory.saving:
-            raise torch.OutOfMemoryError("the card is full")
 
-    hook = flip.unet.mid_block.register_forward_pre_hook(full)
-    try:
-        assert torch.equal(moved(flip, latents, reference), wanted) and flip.memory.saving
-    finally:
-        hook.remove()
-        flip.memory.saving = False
+@pytest.mark.parametrize(("drawings", "negative"), [(1, ""), (3, "blur")])
+def test_where_memory_runs_out_clips_go_one_by_one(flip, full_of, drawings, negative):
+    """Three variations of one drawing, or of three as in a longer clip's second part; first all at once, then as on a card that holds one."""
+    texts, settings = method.texts_of(flip, "the horse", negative), settings_of(2)
+    latents, noise = 0.3 * drawn(drawings, 4, 5, 4, 8), drawn(3, 4, 3, 4, 8)
+
+    def run():
+        reference = method.reference_noise(flip, latents, texts.null, 2, lambda step, x: None)
+        return method.denoised(flip, noise, reference, texts, settings)
+
+    wanted = run()
+    full_of(lambda rows, frames, gradient: rows > 1 and frames > 1)
+    assert relative(run(), wanted) < 1e-5 and flip.memory.one_by_one

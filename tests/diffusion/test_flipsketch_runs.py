@@ -124,7 +124,7 @@ def test_the_same_job_gives_the_same_bits_and_another_seed_another_animation(tmp
 
 
 def test_variations_are_ranked_and_each_is_a_seed_of_its_own(tmp_path, machine, models):
-    take = done(asked(tmp_path, drawing(), frames=3, seed=10, variations=3, drawings_at_once=3, as_sheet=True), machine, models)
+    take = done(asked(tmp_path, drawing(), frames=3, seed=10, variations=3, drawings_at_once=3), machine, models)
     (warning,) = take.state().warnings
     best = int(warning.partition("seed ")[2].partition(";")[0])
     assert "best of 3 variations by ink kept" in warning and 10 <= best <= 12
@@ -134,7 +134,7 @@ def test_variations_are_ranked_and_each_is_a_seed_of_its_own(tmp_path, machine, 
     alone = done(asked(tmp_path, drawing(), frames=3, seed=best, drawings_at_once=3), machine, models)
     off = np.abs(load_file(alone.path / "state/frames_00.safetensors")["frames"][0].numpy().astype(int) - clips[best - 10])
     assert off.max() <= 1
-    assert read_image(take.outputs / "others/0002.png").shape == (64, 3 * 64, 4)
+    assert read_image(take.preview_file).shape[:2] == (3 * 64, 3 * 64)
 
 
 def stopped_at(take, machine, models, count):
@@ -165,21 +165,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_with_the_same_bits(tmp_path,
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, machine):
     command = [sys.executable, "-m", "engine", "flipsketch", "--sketch", str(tmp_path / "sketch.npz"), "--weights", str(machine.weights[0])]
-    command += [
-        "--device",
-        "cpu",
-        "--first",
-        "1",
-        "--last",
-        "4",
-        "--drawings-at-once",
-        "4",
-        "--size",
-        "64",
-        "--num-inference-steps",
-        "8",
-        "--as-clip",
-    ]
+    command += "--device cpu --first 1 --last 4 --drawings-at-once 4 --size 64 --num-inference-steps 8 --as-clip".split()
     drawing().save(tmp_path / "sketch.npz")
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     killed, whole = (JobFolder(tmp_path / name) for name in ("killed", "whole"))

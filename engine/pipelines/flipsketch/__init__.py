@@ -13,7 +13,6 @@ SPEC = Pipeline(
     outputs=(
         Output("strokes", "strokes", "Strokes", option="as_strokes"),
         Output("clip", "clip", "Pictures", option="as_clip"),
-        Output("others", "clip", "Other Variations", option="as_sheet"),
     ),
     params=(
         Param("prompt", "", "What Happens", "One sentence in English: who does what"),
@@ -22,7 +21,6 @@ SPEC = Pipeline(
         Param("align", False, "Stay on Model", "The drawing keeps its shape better; takes about four times as long"),
         Param("as_strokes", True, "Strokes", "Give the drawings as strokes on a new layer"),
         Param("as_clip", False, "Pictures", "Give the drawings as pictures, ink on nothing"),
-        Param("as_sheet", False, "Sheet of Variations", "Give all variations side by side as pictures, the best first", advanced=True),
         Param("keep_first", True, "First Is Mine", "The first drawing is your own, untouched, not as the model draws it anew", advanced=True),
         Param(
             "view", "drawing", "Model Sees", "What of the picture the model works on",

@@ -1,6 +1,6 @@
 """Dual attention composition (paper §3.3, SPEC §6): the drawing's queries and keys, put into the attention of what is drawn.
 
-Processors for the first attention of every transformer block, spatial or temporal by its place in the network. Knows no sampling.
+Processors by place in the network: each transformer block's first attention, spatial or temporal, and that to the text. Knows no sampling.
 """
 
 from collections.abc import Iterator
@@ -18,34 +18,36 @@ RAMP = 1 / 50
 class Composition:
     """What the attentions do in a call of the network: nothing, keep the drawing's queries and keys, or use them.
 
-    A call's rows are those in front that are left plain, then those that are recorded or composed.
+    A call's rows are clips: those in front are left plain, then come those that are recorded or composed.
     """
 
     def __init__(self) -> None:
         self.mode: Literal["off", "record", "compose"] = "off"
-        self.rows = self.plain = 0
+        self.rows = 1
+        """Of the call: `Model.predict` says how many. The attentions see them mingled with frames or pixels."""
+        self.plain = 0
         self.fidelity = 0.0
         self.kept: dict[str, torch.Tensor] = {}
 
     @contextmanager
-    def recording(self, rows: int, plain: int = 0) -> Iterator[None]:
-        """Calls within keep the queries and keys of their rows from `plain` on, in place of those kept before."""
+    def recording(self, plain: int = 0) -> Iterator[None]:
+        """A call within keeps the queries and keys of its rows from `plain` on, in place of those kept before."""
         self.kept.clear()
-        with self._set("record", rows, plain, 0.0):
+        with self._set("record", plain, 0.0):
             yield
 
     @contextmanager
-    def composing(self, rows: int, plain: int, fidelity: float) -> Iterator[None]:
-        """Calls within use what is kept in their rows from `plain` on; afterwards nothing is kept. `fidelity` is the paper's lambda."""
+    def composing(self, plain: int, fidelity: float) -> Iterator[None]:
+        """A call within uses what is kept in its rows from `plain` on; afterwards nothing is kept. `fidelity` is the paper's lambda."""
         try:
-            with self._set("compose", rows, plain, fidelity):
+            with self._set("compose", plain, fidelity):
                 yield
         finally:
             self.kept.clear()
 
     @contextmanager
-    def _set(self, mode: Literal["record", "compose"], rows: int, plain: int, fidelity: float) -> Iterator[None]:
-        self.mode, self.rows, self.plain, self.fidelity = mode, rows, plain, fidelity
+    def _set(self, mode: Literal["record", "compose"], plain: int, fidelity: float) -> Iterator[None]:
+        self.mode, self.plain, self.fidelity = mode, plain, fidelity
         try:
             yield
         finally:
@@ -94,6 +96,19 @@ class TemporalAttention:
         return joined(attn, torch.cat([left, attend(query, key, value, bias=_towards_first(query, key, own.fidelity))]))
 
 
+class TextAttention:
+    """Attention to the text, which all frames of a clip share: its keys and values are computed once a clip, not once a frame (SPEC §13)."""
+
+    def __init__(self, composition: Composition) -> None:
+        self.composition = composition
+
+    def __call__(self, attn: Any, hidden_states: torch.Tensor, encoder_hidden_states: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        """hidden_states (rows · frames, h · w, c); encoder_hidden_states (rows · frames, tokens, c), the same for a clip's frames"""
+        clips = hidden_states.unflatten(0, (self.composition.rows, -1))
+        found = attend(*projected(attn, clips.flatten(1, 2), encoder_hidden_states[:: clips.shape[1]]))
+        return joined(attn, found).reshape(hidden_states.shape)
+
+
 def _towards_first(query: torch.Tensor, key: torch.Tensor, fidelity: float) -> torch.Tensor:
     """What is added to the logits (b, heads, f, f): the column of the first frame times 1 + lambda · i / 50, i the asking frame."""
     frames = query.shape[2]
@@ -103,10 +118,14 @@ def _towards_first(query: torch.Tensor, key: torch.Tensor, fidelity: float) -> t
     return bias
 
 
-def projected(attn: Any, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Query, key and value, each (b, heads, tokens, d)."""
+def projected(
+    attn: Any, hidden_states: torch.Tensor, context: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The query of the hidden states (b, tokens, c), key and value of the context or of themselves; each (b, heads, tokens, d)."""
+    context = hidden_states if context is None else context
     query, key, value = (
-        project(hidden_states).unflatten(-1, (attn.heads, -1)).transpose(1, 2) for project in (attn.to_q, attn.to_k, attn.to_v)
+        project(given).unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+        for project, given in ((attn.to_q, hidden_states), (attn.to_k, context), (attn.to_v, context))
     )
     return query, key, value
 
@@ -117,10 +136,12 @@ def joined(attn: Any, values: torch.Tensor) -> torch.Tensor:
 
 
 def install(unet: Any, composition: Composition) -> None:
-    """Gives every block's first attention its processor; the others keep theirs."""
+    """Gives a UNet's attentions their processors; the second temporal ones keep theirs."""
     processors = dict(unet.attn_processors)
     for name in processors:
+        temporal = "temp_attentions" in name or name.startswith("transformer_in.")
         if name.endswith("attn1.processor"):
-            temporal = "temp_attentions" in name or name.startswith("transformer_in.")
             processors[name] = (TemporalAttention if temporal else SpatialAttention)(name, composition)
+        elif not temporal:
+            processors[name] = TextAttention(composition)
     unet.set_attn_processor(processors)

@@ -4,13 +4,14 @@ Latents are (b, 4, f, h/8, w/8), scaled, in single precision; b are variations. 
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from diffusers import DDIMScheduler
 
 from ...diffusion.sampling import guided, inverted
-from .model import Model, with_retry
+from .model import Memory, Model, with_retry
 
 ALIGN_LEARNING_RATE = 1e-3
 ALIGN_UPDATES = 9
@@ -72,8 +73,12 @@ def reference_noise(
 
     One call a step: with no text on either side, guidance would change nothing.
     """
+
+    def predict(x: torch.Tensor, timestep: int) -> torch.Tensor:
+        return in_parts(model.memory, len(x), lambda own: (model.predict(x[own], timestep, null),))[0]
+
     with torch.no_grad():
-        noise = inverted(latents, lambda x, t: model.predict(x, t, null), model.inverse_schedule(num_inference_steps), watch)
+        noise = inverted(latents, predict, model.inverse_schedule(num_inference_steps), watch)
     return noise.mean(2, keepdim=True)
 
 
@@ -126,46 +131,74 @@ def sampling_step(
         latents, losses = aligned(model, latents, reference, timestep, texts, tell)
     tell()
     composed = settings.compose and index <= settings.compose_until
-    aligns_again = settings.align and index + 1 < settings.align_steps and index <= settings.compose_until
-    with torch.no_grad():
-        if composed or aligns_again:
-            eps = predict_reference(model, reference, timestep, texts, settings.guidance_scale)
-            reference = scheduler.step(eps, timestep, reference).prev_sample
+    follows = composed or (settings.align and index + 1 < settings.align_steps and index <= settings.compose_until)
+
+    def moved(own: slice) -> tuple[torch.Tensor, ...]:
+        followed = reference[own] if len(reference) > 1 else reference
+        if follows:
+            eps = predict_reference(model, followed, timestep, texts, settings.guidance_scale)
+            followed = scheduler.step(eps, timestep, followed).prev_sample
             tell()
-        uncond, cond = predict_clip(model, latents, timestep, texts, settings, composed)
-        stepped = scheduler.step(guided(uncond, cond, settings.guidance_scale), timestep, latents)
-    return Step(index, stepped.prev_sample, reference, stepped.pred_original_sample, losses)
+        uncond, cond = predict_clip(model, latents[own], timestep, texts, settings, composed)
+        stepped = scheduler.step(guided(uncond, cond, settings.guidance_scale), timestep, latents[own])
+        return followed, stepped.prev_sample, stepped.pred_original_sample
+
+    with torch.no_grad():
+        followed, stepped, clean = in_parts(model.memory, len(latents), moved)
+    return Step(index, stepped, followed[: len(reference)], clean, losses)
+
+
+def in_parts(memory: Memory, count: int, work: Callable[[slice], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+    """What the work gives for so many variations at once; for one after the other where that asks for more memory than there is."""
+
+    def attempt() -> tuple[torch.Tensor, ...]:
+        if not memory.one_by_one:
+            return work(slice(None))
+        parts = [work(slice(index, index + 1)) for index in range(count)]
+        return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+    return with_retry(memory, "one_by_one", attempt)
 
 
 def predict_reference(model: Model, reference: torch.Tensor, timestep: int, texts: Texts, guidance_scale: float) -> torch.Tensor:
     """The noise in the reference by no text, its attention recorded; guided away from what to avoid where that is anything (pass B)."""
-    count = len(reference)
-    if texts.negative is texts.null or guidance_scale <= 1:
-        with model.composition.recording(count):
-            return model.predict(reference, timestep, texts.null)
-    text = torch.cat([texts.negative.expand(count, -1, -1), texts.null.expand(count, -1, -1)])
-    with model.composition.recording(2 * count, plain=count):
-        away, null = model.predict(torch.cat([reference, reference]), timestep, text).chunk(2)
-    return guided(away, null, guidance_scale)
+    away = None if texts.negative is texts.null or guidance_scale <= 1 else texts.negative
+    return guided(*_pair(model, reference, timestep, away, texts.null, model.composition.recording), guidance_scale)
 
 
 def predict_clip(
     model: Model, latents: torch.Tensor, timestep: int, texts: Texts, settings: Settings, composed: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The noise in the clips by what to avoid and by the prompt, which is composed with what is recorded: two passes in one call.
-    Without guidance the first is not computed; both are the second."""
+    """The noise in the clips by what to avoid and by the prompt, which is composed with what is recorded. Without guidance the first is
+    not computed; both are the second."""
+    away = texts.negative if settings.guidance_scale > 1 else None
+
+    def attending(plain: int) -> AbstractContextManager[None]:
+        return model.composition.composing(plain, settings.fidelity) if composed else nullcontext()
+
+    return _pair(model, latents, timestep, away, texts.prompt, attending)
+
+
+def _pair(
+    model: Model,
+    latents: torch.Tensor,
+    timestep: int,
+    away: torch.Tensor | None,
+    text: torch.Tensor,
+    attending: Callable[[int], AbstractContextManager[None]],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The noise by what to avoid and by a text: two passes in one call, or one after the other where memory is short. `attending` is what
+    the attention does in the second, whose rows come after the number that it is given."""
     count = len(latents)
-    guides = settings.guidance_scale > 1
-    rows, text = latents, texts.prompt
-    if guides:
-        rows = torch.cat([latents, latents])
-        text = torch.cat([texts.negative.expand(count, -1, -1), texts.prompt.expand(count, -1, -1)])
-    if composed:
-        with model.composition.composing(len(rows), len(rows) - count, settings.fidelity):
-            eps = model.predict(rows, timestep, text)
-    else:
-        eps = model.predict(rows, timestep, text)
-    return eps[:count], eps[-count:]
+    if away is not None and not model.memory.one_by_one:
+        with attending(count):
+            both = torch.cat([away.expand(count, -1, -1), text.expand(count, -1, -1)])
+            eps = model.predict(torch.cat([latents, latents]), timestep, both)
+        return eps[:count], eps[count:]
+    first = None if away is None else model.predict(latents, timestep, away)
+    with attending(0):
+        second = model.predict(latents, timestep, text)
+    return second if first is None else first, second
 
 
 def aligned(
@@ -211,5 +244,4 @@ def alignment_gradient(
             (gradient,) = torch.autograd.grad(loss, free)
         return loss.detach() / target.numel(), gradient / target.numel()
 
-    loss, gradient = with_retry(model.memory, work)
-    return loss, gradient
+    return with_retry(model.memory, "recomputes", work)

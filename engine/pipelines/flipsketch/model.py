@@ -1,12 +1,13 @@
 """FlipSketch's networks: read from a checkpoint's folder, and what each of them does. Knows no sampling and no job."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import torch
 from diffusers import AutoencoderKL, DDIMInverseScheduler, DDIMScheduler, UNet3DConditionModel
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -14,6 +15,8 @@ from ...diffusion.checkpoints import fill
 from ...protocol import PegbarError
 from .attention import Composition, install
 from .convert import component, config_of, text_tensors, vae_tensors, with_lora
+
+Result = TypeVar("Result")
 
 COPIES = 5
 """Noisy copies of the drawing that are inverted as a clip (SPEC §3)."""
@@ -62,12 +65,14 @@ class Model:
     def encode_sketch(self, sketch: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """The latents (b, 4, 5, h/8, w/8) of noisy copies of sketches (b, 3, h, w), with the copies' noise (5, 4, h/8, w/8) (SPEC §3).
 
-        All copies go through the VAE, as the authors' do: one alone differs by rounding, which the inversion makes ten times larger.
+        All copies of a sketch go through the VAE, as the authors' do: one alone differs by rounding, which the inversion makes ten times larger.
         """
+        coded = []
         with torch.no_grad():
-            posterior = self.vae.encode(sketch.to(self.device).repeat_interleave(COPIES, 0)).latent_dist
-        latents = posterior.mean + posterior.std * noise.to(self.device).repeat(len(sketch), 1, 1, 1)
-        return latents.unflatten(0, (-1, COPIES)).transpose(1, 2) * self.vae.config.scaling_factor
+            for one in sketch.to(self.device):
+                posterior = self.vae.encode(one.repeat(COPIES, 1, 1, 1)).latent_dist
+                coded.append((posterior.mean + posterior.std * noise.to(self.device)).transpose(0, 1))
+        return torch.stack(coded) * self.vae.config.scaling_factor
 
     def decode(self, latents: torch.Tensor, tell: Callable[[], None] = lambda: None) -> torch.Tensor:
         """The pictures (b, 3, f, h, w), -1..1, of latents; some at a time, with `tell` called before each."""
@@ -81,6 +86,7 @@ class Model:
 
     def predict(self, latents: torch.Tensor, timestep: int, text: torch.Tensor) -> torch.Tensor:
         """The noise in latents (b, 4, f, h/8, w/8) at a timestep; `text` is (1 or b, 77, c)."""
+        self.composition.rows = len(latents)
         text = text.expand(len(latents), -1, -1)
         time = torch.tensor(timestep, device=self.device)
         return self.unet(latents.to(self.unet.dtype), time, encoder_hidden_states=text, return_dict=False)[0].float()
@@ -92,11 +98,18 @@ def precision_on(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "cpu" else torch.float16
 
 
+@dataclass
 class Memory:
-    """Whether the UNet's blocks keep what gradients need, or compute it anew: the same bits for a third more work."""
+    """How the UNet goes on where a card is full: the same values, slower."""
 
-    def __init__(self) -> None:
-        self.saving = False
+    recomputes: bool = False
+    """Blocks don't keep what gradients need, but compute it anew: a third more work."""
+    one_by_one: bool = False
+    """Clips go through it one after the other."""
+
+    def starts_anew(self) -> None:
+        """Another job may be smaller: it is tried with all the memory first."""
+        self.recomputes = self.one_by_one = False
 
 
 def load_model(weights: Mapping[str, Path], device: torch.device) -> Model:
@@ -109,11 +122,8 @@ def load_model(weights: Mapping[str, Path], device: torch.device) -> Model:
             f"{folder} cannot draw sketches by itself: put FlipSketch's folder lora ({files}) beside it, or get checkpoint-2500"
         )
     dtype = precision_on(device)
-    composition, memory = Composition(), Memory()
     unet = _unet(folder / "unet", lora, dtype).to(device)
-    install(unet, composition)
-    for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
-        recomputing(block, memory)
+    composition, memory = prepared(unet)
     return Model(
         unet=unet,
         vae=_vae(folder / "vae").to(device),
@@ -149,15 +159,7 @@ def _text_encoder(folder: Path, lora: Path | None, dtype: torch.dtype) -> CLIPTe
         encoder = CLIPTextModel(CLIPTextConfig(**config_of(folder)))
     if lora is not None:
         tensors = with_lora(encoder, tensors, lora / _LORA_FILES["text_encoder"], under="CLIPEncoderLayer")
-    return with_positions(fill(encoder, tensors, path, dtype))
-
-
-def with_positions(module: Any) -> Any:
-    """The module with the positions that transformers counts but keeps in no checkpoint: on the meta device they were lost."""
-    for embeddings in module.modules():
-        if "position_ids" in embeddings._buffers:
-            embeddings.position_ids = torch.arange(embeddings.position_embedding.num_embeddings)[None]
-    return module
+    return fill(encoder, tensors, path, dtype)
 
 
 def _tokenizer(folder: Path) -> CLIPTokenizer:
@@ -170,25 +172,47 @@ def _tokenizer(folder: Path) -> CLIPTokenizer:
         raise PegbarError(f"{folder} is damaged ({error}): download it again") from error
 
 
-def recomputing(block: torch.nn.Module, memory: Memory) -> None:
+def prepared(unet: UNet3DConditionModel) -> tuple[Composition, Memory]:
+    """Makes a UNet ready for the method; its state is in what is returned."""
+    composition, memory = Composition(), Memory()
+    install(unet, composition)
+    for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
+        _recomputing(block, memory)
+    for module in unet.modules():
+        if isinstance(module, torch.nn.Conv3d) and module.kernel_size[1:] == (1, 1):
+            _over_time(module)
+    return composition, memory
+
+
+def _recomputing(block: torch.nn.Module, memory: Memory) -> None:
     """Lets a block of the UNet save memory in gradients: diffusers' 3D blocks cannot by themselves."""
     forward = block.forward
 
     def saving(*args: Any, **kwargs: Any) -> Any:
-        if memory.saving and torch.is_grad_enabled():
+        if memory.recomputes and torch.is_grad_enabled():
             return checkpoint(forward, *args, use_reentrant=False, **kwargs)
         return forward(*args, **kwargs)
 
     block.forward = saving
 
 
-def with_retry(memory: Memory, work: Callable[[], Iterable[torch.Tensor]]) -> Iterable[torch.Tensor]:
-    """What the work gives; where it asks for more memory than there is, it is done once more with less and slower, and so from then on."""
+def _over_time(convolution: torch.nn.Conv3d) -> None:
+    """Lets a convolution over time alone, (f, h, w), run as one over (f, h · w): the same sums by kernels that take half as long."""
+
+    def flat(video: torch.Tensor) -> torch.Tensor:
+        found = functional.conv2d(video.flatten(3), convolution.weight.flatten(3), convolution.bias, padding=(convolution.padding[0], 0))
+        return found.unflatten(3, video.shape[3:])
+
+    convolution.forward = flat
+
+
+def with_retry(memory: Memory, way: Literal["recomputes", "one_by_one"], work: Callable[[], Result]) -> Result:
+    """What the work gives; where it asks for more memory than there is, it is done once more that way, and so from then on."""
     try:
         return work()
     except torch.OutOfMemoryError:
-        if memory.saving:
+        if getattr(memory, way):
             raise
-    memory.saving = True
+    setattr(memory, way, True)
     torch.cuda.empty_cache()
     return work()

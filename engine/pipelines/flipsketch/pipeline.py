@@ -53,14 +53,15 @@ def load(weights: Mapping[str, Path], device: str) -> Animator:
 
 def generate(animator: Animator, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
     """Writes a drawing for each frame of the shot. Raises PegbarError where there is nothing to animate; Cancelled."""
+    animator.model.memory.starts_anew()
     drawing = _drawing(inputs["sketch"], bool(job.params["clean"]))
     view = view_of(drawing, str(job.params["view"]), int(job.params["size"]))
     _check_size(animator.model, view)
     with out_of_memory_as_error():
         clips = _Run(animator, job, report).clips(view.sketch(drawing))
         order = _ranked(animator, job, report, view.sketch(drawing), clips)
-    if job.params["as_sheet"]:
-        _write_sheet(report, job, clips[order])
+    if len(clips) > 1:
+        report.preview(np.concatenate([contact_sheet(1 - ink.ink_of(clip)) for clip in clips[order]])[..., None].repeat(3, -1))
     _write(report, job, drawing, view, _inks(job, clips[order[0]]))
 
 
@@ -233,14 +234,6 @@ def _ranked(animator: Animator, job: Job, report: Report, sketch: Floats, clips:
             f"The animation is little like the drawing ({scores[order[0]]:.2f} of 1): try Stay on Model, less Motion or another seed"
         )
     return order
-
-
-def _write_sheet(report: Report, job: Job, clips: NDArray[np.uint8]) -> None:
-    """Writes all variations side by side, ink on nothing."""
-    inks = np.concatenate([ink.ink_of(clip) for clip in clips], 2)
-    for frame, one in zip(job.shot.frames, inks, strict=True):
-        if frame not in report.written("others"):
-            report.write("others", frame, np.stack([*[np.zeros_like(one)] * 3, one], -1))
 
 
 def _write(report: Report, job: Job, drawing: Drawing, view: View, inks: Floats) -> None:

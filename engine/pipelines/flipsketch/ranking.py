@@ -14,7 +14,6 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from ...diffusion.checkpoints import fill
 from .convert import component, config_of, part
 from .ink import ink_of
-from .model import with_positions
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -51,7 +50,7 @@ def load_judge(folder: Path, device: torch.device) -> Judge:
             CLIPVisionConfig(**{"projection_dim": config.get("projection_dim", 512), **config.get("vision_config", config)})
         )
     chosen = part(tensors, ("vision_model.", "visual_projection."), path)
-    return Judge(with_positions(fill(network, chosen, path)).to(device), device)
+    return Judge(fill(network, chosen, path).to(device), device)
 
 
 def scores(judge: Judge | None, sketch: Floats, clips: Sequence[Bytes] | Bytes) -> list[float]:
