@@ -138,6 +138,8 @@ class Pipeline:
     """Frames of a shot whose length nothing else says."""
     is_seeded: bool = True
     """Whether the seed changes the result."""
+    whole_prompt: Callable[[Mapping[str, Any]], str] | None = None
+    """What the model is told with these params, where that is more than the prompt."""
     shares: str = ""
     """The pipeline whose weights it works with; its own where empty."""
 

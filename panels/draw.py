@@ -50,6 +50,13 @@ def prompt(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pip
         row.prop(group, PROMPT, text="", placeholder=hint)
 
 
+def whole_prompt(layout: bpy.types.UILayout, context: bpy.types.Context, group: bpy.types.PropertyGroup, spec: Pipeline) -> None:
+    """What the model is told with the settings as they are, where that is more than the prompt."""
+    if spec.whole_prompt:
+        words = spec.whole_prompt(values_of(group))
+        text(layout.box(), context, f"The whole prompt, {len(words.split())} words: {words}")
+
+
 def pictures(layout: bpy.types.UILayout, context: bpy.types.Context, settings: PEGBAR_PG_scene, spec: Pipeline) -> None:
     """Where each of a pipeline's pictures comes from."""
     for wanted in spec.inputs:

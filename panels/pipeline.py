@@ -76,7 +76,9 @@ class Advanced:
         spec = method_of(self, context)
         self.layout.use_property_split = True
         self.layout.use_property_decorate = False
-        draw.params(self.layout, getattr(scene_of(context).pegbar, spec.name), spec, advanced=True)
+        group = getattr(scene_of(context).pegbar, spec.name)
+        draw.params(self.layout, group, spec, advanced=True)
+        draw.whole_prompt(self.layout, context, group, spec)
 
 
 def panels_in(editor: type) -> tuple[type[bpy.types.Panel], ...]:

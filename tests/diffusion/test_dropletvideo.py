@@ -225,6 +225,7 @@ def test_the_completed_prompt_is_noted_in_the_take(weights, tmp_path):
     shown(made, weights)
     note = json.loads((made.state_folder / "prompt.json").read_text())
     assert note["prompt"] == f"Slowly a bird lands. And rest. {prompts.QUALITY}" and note["fps"] == 16
+    assert note["prompt"] == SPEC.whole_prompt(made.read_job().params), "what the panel shows"
     assert note["tokens"] > len(note["prompt"].split())
 
 

@@ -1,7 +1,7 @@
 """`dropletvideo`: one image and a sentence become a shot, with the motion under control. Needs published weights."""
 
 from ...spec import Input, Output, Param, Pipeline, Weights
-from .prompts import CAMERA, CHARACTER, NATURE, NEGATIVE, QUALITY, SHOT
+from .prompts import CAMERA, CHARACTER, NATURE, NEGATIVE, QUALITY, SHOT, whole_prompt
 
 SPEC = Pipeline(
     name="dropletvideo",
@@ -145,4 +145,5 @@ SPEC = Pipeline(
     ),
     space="SEQUENCE_EDITOR",
     length=72,
+    whole_prompt=whole_prompt,
 )

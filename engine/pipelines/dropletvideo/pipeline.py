@@ -29,7 +29,7 @@ from .budget import TILE, Size, stages
 from .convert import tokenizer_of
 from .denoising import PRESETS, Conditions, Preset, Step, denoise, fps_of
 from .models import DropletVideo
-from .prompts import TEMPLATES, completed
+from .prompts import whole_prompt
 from .text import MAX_TOKENS, token_ids
 from .timing import FPS, TRAINED_FRAMES, Timing, timing_of
 
@@ -185,11 +185,15 @@ def _keep_mode(mode: str, report: Report) -> None:
 
 def _prompts(model: DropletVideo, job: Job, report: Report) -> tuple[str, str]:
     """The prompt, completed, and the negative one; both are noted in the take."""
-    params = job.params
-    template = params["own_template"] if params["template"] == "own" else TEMPLATES[params["template"]]
-    prompt, negative = completed(params["prompt"], template, params["quality"]), str(params["negative_prompt"])
+    prompt, negative = whole_prompt(job.params), str(job.params["negative_prompt"])
     count = token_ids(tokenizer_of(model.found), prompt)[1]
-    note = {"prompt": prompt, "negative_prompt": negative, "words": len(prompt.split()), "tokens": count, "fps": fps_of(params["motion"])}
+    note = {
+        "prompt": prompt,
+        "negative_prompt": negative,
+        "words": len(prompt.split()),
+        "tokens": count,
+        "fps": fps_of(job.params["motion"]),
+    }
     write_atomic(report.state / "prompt.json", json.dumps(note, ensure_ascii=False, indent=1).encode())
     log.info("prompt, %d words, %d of at most %d tokens: %s", note["words"], count, MAX_TOKENS, prompt)
     if count > MAX_TOKENS:

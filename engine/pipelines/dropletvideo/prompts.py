@@ -3,6 +3,9 @@
 A template is plain text with `{sentence}` where the artist's words go. Standard library only.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 SLOT = "{sentence}"
 
 QUALITY = (
@@ -63,6 +66,12 @@ NATURE = (
 )
 
 TEMPLATES = {"shot": SHOT, "camera": CAMERA, "character": CHARACTER, "nature": NATURE, "plain": PLAIN}
+
+
+def whole_prompt(params: Mapping[str, Any]) -> str:
+    """What the model is told with a job's settings."""
+    template = params["own_template"] if params["template"] == "own" else TEMPLATES[params["template"]]
+    return completed(params["prompt"], template, params["quality"])
 
 
 def completed(sentence: str, template: str, quality: str = QUALITY) -> str:
