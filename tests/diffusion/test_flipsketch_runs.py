@@ -165,7 +165,9 @@ def test_a_run_that_is_stopped_again_and_again_ends_with_the_same_bits(tmp_path,
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, machine):
     command = [sys.executable, "-m", "engine", "flipsketch", "--sketch", str(tmp_path / "sketch.npz"), "--weights", str(machine.weights[0])]
-    command += "--device cpu --first 1 --last 4 --drawings-at-once 4 --size 64 --num-inference-steps 8 --as-clip".split()
+    command += [
+        "--device", "cpu", "--first", "1", "--last", "4", "--drawings-at-once", "4", "--size", "64", "--num-inference-steps", "8", "--as-clip",
+    ]  # fmt: skip
     drawing().save(tmp_path / "sketch.npz")
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     killed, whole = (JobFolder(tmp_path / name) for name in ("killed", "whole"))
