@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pegbar.engine.pipelines.lvcd import checkpoint
 from pegbar.engine.pipelines.lvcd.checkpoint import Checkpoint
 from pegbar.engine.pipelines.lvcd.decoding import Pending
 from pegbar.engine.pipelines.lvcd.sampling import Carry
-from pegbar.engine.protocol import FrameWritten
+from pegbar.engine.protocol import FrameWritten, JobFolder
 from pegbar.engine.weights import Machine
 from pegbar.engine.worker import run_job
 
@@ -83,14 +84,15 @@ def test_what_was_painted_is_not_painted_again(whole, lvcd_weights, tmp_path, at
 @pytest.mark.parametrize("lost", ["0003.png", "0019.png"])
 @pytest.mark.parametrize("stopped", [True, False])
 def test_a_frame_that_was_lost_is_painted_again(whole, lvcd_weights, tmp_path, lost, stopped):
-    made = shot(tmp_path)
+    made = shot(tmp_path) if stopped else JobFolder(shutil.copytree(whole.path, tmp_path / "take"))
 
     def stop(event):
-        if stopped and isinstance(event, FrameWritten) and event.frame == 22:
+        if isinstance(event, FrameWritten) and event.frame == 22:
             made.request_cancel()
 
-    run_job(made, MODELS, stop, Machine((lvcd_weights,), "cpu"))
-    made.withdraw_cancel()
+    if stopped:
+        run_job(made, MODELS, stop, Machine((lvcd_weights,), "cpu"))
+        made.withdraw_cancel()
     (made.outputs / "clip" / lost).unlink()
     assert files(done(made, lvcd_weights)) == files(whole)
 

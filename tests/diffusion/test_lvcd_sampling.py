@@ -130,9 +130,8 @@ def test_the_sampler_does_what_its_description_says(made, case):
 def test_after_25_steps_the_shared_frames_are_their_own(made):
     settings = Settings(num_inference_steps=27, prev_attn_steps=2)
     given, noise = conditioned(made, settings)
-    hints = lines(25)
-    _, carry = sample_segment(made, given, hints[list(hint_frames(0, settings))], first_carry(noise.latents), settings)
-    told = []
+    hints, told = lines(25), []
+    carry = Carry(noise.latents, torch.randn(4, 4, 8, 8), torch.randn(27, 4, 4, 8, 8))
     _, after = sample_segment(
         made, given, hints[list(hint_frames(1, settings))], carry, settings, lambda step, of, d: told.append((step, of, d[5:9].clone()))
     )
