@@ -249,17 +249,6 @@ def test_eight_bits_change_a_pass_little_and_are_kept_small(found, kind, dtype, 
     assert 0.001 < off < most, off
 
 
-def test_integers_are_at_most_half_a_step_off():
-    layer = torch.nn.Linear(64, 5)
-    layer.weight[3] = 0
-    held = torch.nn.Module()
-    held.transformer_blocks = torch.nn.ModuleList([torch.nn.Sequential(layer)])
-    memory.keep_in_8_bits(held, "int8", torch.float32)
-    step = layer.weight.abs().amax(1) / 127
-    seen = held.transformer_blocks[0](torch.eye(64)) - layer.bias
-    assert ((seen.T - layer.weight).abs().amax(1) <= 0.501 * step + 1e-7).all()
-
-
 @pytest.mark.parametrize("kind", ["fp8", "int8"])
 def test_eight_bits_and_block_offload_go_together(found, kind):
     plain, both = in_8_bits(found, kind), in_8_bits(found, kind)

@@ -64,6 +64,18 @@ def test_a_device_that_is_not_there_is_named():
         memory.device_of("cuda:7")
 
 
+def test_integers_are_at_most_half_a_step_off():
+    layer = torch.nn.Linear(64, 5)
+    layer.weight.data[3] = 0
+    held = torch.nn.Module()
+    held.transformer_blocks = torch.nn.ModuleList([torch.nn.Sequential(layer)])
+    memory.keep_in_8_bits(held, "int8", torch.float32)
+    step = layer.weight.abs().amax(1) / 127
+    with torch.no_grad():
+        seen = held.transformer_blocks[0](torch.eye(64)) - layer.bias
+    assert ((seen.T - layer.weight).abs().amax(1) <= 0.501 * step + 1e-7).all()
+
+
 def test_estimates_hold_against_what_the_processor_takes():
     """In a process of its own."""
     said, taken = benchmark.estimated(), benchmark.measured_in_a_process()
