@@ -149,7 +149,7 @@ class PEGBAR_PG_scene(bpy.types.PropertyGroup):
     clips: bpy.props.EnumProperty(
         name="Clips",
         items=(
-            ("STRIPS", "Selected Strips", "What each strip that is selected in the sequencer shows is a clip"),
+            ("STRIPS", "Strips", "What each strip that is selected in the sequencer shows is a clip"),
             ("FOLDER", "Folder", "A folder of movies, of folders of images, or of the images of one clip"),
         ),
         description="What a motion is learned from",

@@ -21,8 +21,8 @@ MARGIN_PX = 52
 LABELS = 0.4
 """Share of a panel's width that the names of settings take."""
 ICON_PX = 30
-PREVIEW_SCALE = 6.0
-"""Longer side of the picture of what is being made, in rows: a wide one is about four high."""
+PREVIEW_SCALE, LESSON_SCALE = 6.0, 10.0
+"""Longer side of the picture of what is being made, in rows: a wide one is about four high. A lesson's has a plot in it."""
 PROMPT = "prompt"
 """The name by which every pipeline calls the sentence that it is told."""
 ORDINALS = {1: "Next in line", 2: "2nd in line", 3: "3rd in line"}
@@ -192,7 +192,7 @@ def _active(box: bpy.types.UILayout, context: bpy.types.Context, running: run.Ru
     if told := _told(running):
         text(box, context, told)
     if running.folder and (picture := preview.of(running.folder.preview_file)):
-        box.template_icon(icon_value=picture.icon_id, scale=PREVIEW_SCALE)
+        box.template_icon(icon_value=picture.icon_id, scale=PREVIEW_SCALE if PIPELINES[running.pipeline].outputs else LESSON_SCALE)
 
 
 def _progress(running: run.Run) -> tuple[str, float]:

@@ -16,7 +16,7 @@ DIST = HERE.parent.parent / "dist"
 CHROOT = Path(os.environ.get("PB_ROOT", Path.home() / ".cache/pegbar-gui")) / "sid"
 KILLED = CHROOT / "pb/run/killed"
 ORPHAN_S = 5
-PUBLISHED = ("flipsketch", "lvcd", "dropletvideo")
+PUBLISHED = ("flipsketch", "lvcd", "dropletvideo", "vidsketch")
 """Scripts that run a published pipeline, on a tiny random checkpoint, by the engine with torch."""
 ALL = ("panels", "responsive", "interrupted", "killed", "traced", *PUBLISHED)
 TRACED = 8

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ...drawing.frames import Frames
-from ...protocol import Job, PegbarError, write_atomic
+from ...protocol import Job, PegbarError, refused, write_atomic
 from ...spec import Report
 from ..vidsketch import TRAINING, clips, motions
 from ..vidsketch.motions import CARD
@@ -57,6 +57,10 @@ def _place(folder: Path, job: Job) -> Path:
         return out
     if name.casefold() in {motion.name.casefold() for motion in known} or (out.is_dir() and any(out.iterdir())):
         raise PegbarError(f"There is already a motion {name!r}: choose another name")
+    try:
+        out.mkdir(parents=True, exist_ok=True)  # now, not when hours of learning are to be written
+    except OSError as error:
+        raise refused(out, error) from error
     return out
 
 
