@@ -134,7 +134,7 @@ def refitted(shape: Shape, u: Array, targets: Array, weights: Array) -> Shape:
     left = basis.T @ weighed + _HELD * sparse.eye_array(count) + _EVEN * (even.T @ even)
     right = weighed.T @ (targets - basis @ start)
     found = shape.with_control(start + np.asarray(spsolve(left.tocsc(), right)).reshape(-1, 2))
-    return _smooth_handles(shape, found) if shape.kind == BEZIER else found
+    return smooth_handles(shape, found) if shape.kind == BEZIER else found
 
 
 def _led(moved: Array, u: Array, shape: Shape, at: Array) -> Array:
@@ -143,7 +143,7 @@ def _led(moved: Array, u: Array, shape: Shape, at: Array) -> Array:
     return np.stack([np.interp(at, u, moved[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def _smooth_handles(was: Shape, now: Shape) -> Shape:
+def smooth_handles(was: Shape, now: Shape) -> Shape:
     """The handles of a point in one line where they were in one."""
     before, after = was.handles - was.points[:, None], now.handles - now.points[:, None]
     long = np.linalg.norm(before, axis=2).clip(1e-9)
