@@ -111,6 +111,16 @@ def test_soft_and_noisy_lines_keep_their_width_and_grow_no_hair():
     assert np.median(off(true, made)) < 0.4
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_curves_of_few_points_drawn_again_are_the_ink(fault):
+    x = np.linspace(20, 180, 60)
+    waves = [(np.stack([x, y + 12 * np.sin(x / 14 + y)], axis=1), 3.0 + np.sin(x / 20), {}) for y in (35, 75, 120)]
+    true = ink(drawing(waves, SIZE), SIZE)
+    made = trace(faulty(true, fault, np.random.default_rng(1)))
+    assert len(made.cyclic) == 3 and len(made.points) < 60
+    assert overlap(ink(replace(made, opacity=np.ones_like(made.opacity)), SIZE), true) > 0.94
+
+
 def test_generated_drawings_are_traced():
     """Slightly looser than benchmarks/trace.py, which measures 200."""
     found = []
@@ -122,7 +132,7 @@ def test_generated_drawings_are_traced():
         again = overlap(ink(replace(made, opacity=np.ones_like(made.opacity)), made.size), clean)
         found.append((again, len(made.cyclic) / len(true.cyclic), np.median(off(true, made))))
     again, count, away = np.transpose(found)
-    assert np.median(again) > 0.92
+    assert np.median(again) > 0.95
     assert abs(np.median(count) - 1) < 0.15 and (abs(count - 1) <= 0.25).mean() > 0.7
     assert away.max() < 0.5
 
@@ -177,6 +187,29 @@ def test_a_moved_stroke_has_all_that_its_source_has(source):
         np.testing.assert_array_equal(getattr(made, name), getattr(source, name), err_msg=name)
     across = off(shifted(source, by), made)
     assert np.percentile(across, 95) < 0.8
+
+
+PERSPECTIVE = np.array([[1.6, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0], [0.0, 0.0, -1.002, -0.2002], [0.0, 0.0, -1.0, 0.0]])
+ORTHOGRAPHIC = np.array([[0.16, 0.0, 0.0, 0.0], [0.0, 0.2, 0.0, 0.0], [0.0, 0.0, -0.02, -1.0], [0.0, 0.0, 0.0, 1.0]])
+
+
+def on_tilted_plane(strokes, matrix):
+    """The strokes on the plane z = x/2 + y/5 - 10 of their layer's space."""
+    x, y = ((strokes.points / strokes.size - 0.5) * (2, -2)).T
+    rows = np.stack([matrix[0] - x[:, None] * matrix[3], matrix[1] - y[:, None] * matrix[3]], axis=1)
+    rows = np.concatenate([rows, np.tile([0.5, 0.2, -1, -10], (len(x), 1, 1))], axis=1)
+    space = np.linalg.solve(rows[..., :3], -rows[..., 3:])[..., 0]
+    clip = np.column_stack([space, np.ones(len(x))]) @ matrix.T
+    return replace(strokes, depth=clip[:, 2] / clip[:, 3], matrices=np.repeat(matrix[None], len(strokes.layers), axis=0))
+
+
+@pytest.mark.parametrize("matrix", [PERSPECTIVE, ORTHOGRAPHIC], ids=["perspective", "orthographic"])
+def test_strokes_stay_on_a_plane_that_is_tilted_to_the_camera(source, matrix):
+    source = on_tilted_plane(source, matrix)
+    image = np.maximum(ink(shifted(source, (6, -4)), SIZE), ink(drawing([line((100, 70), (120, 105), 4)], SIZE), SIZE))
+    made = Tracer(source, SIZE).trace(image)
+    assert (made.source < 0).sum() == 1 and not np.array_equal(made.points[: len(source.points)], source.points)
+    np.testing.assert_allclose(made.depth, on_tilted_plane(made, matrix).depth, rtol=1e-9, atol=1e-12)
 
 
 def test_ink_of_another_size_leads_back_to_the_sources_pixels(source):

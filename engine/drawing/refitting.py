@@ -100,15 +100,18 @@ def sampled(shape: Shape, spacing: float, most: int) -> Array:
     """Places u along a stroke that lie about `spacing` pixels apart."""
     if not shape.spans:
         return np.zeros(1)
-    length = _lengths(shape)[1][-1]
-    return evenly(shape, int(np.clip(np.ceil(length / spacing), 1, most)) + 1)
+    fine, along = _lengths(shape)
+    return _spread(fine, along, int(np.clip(np.ceil(along[-1] / spacing), 1, most)) + 1)
 
 
 def evenly(shape: Shape, count: int) -> Array:
     """(count,) places u along a stroke, evenly along its length, the first and the last its ends; its middle if there is one."""
     if not shape.spans or count == 1:
         return np.full(count, shape.spans / 2)
-    fine, along = _lengths(shape)
+    return _spread(*_lengths(shape), count)
+
+
+def _spread(fine: Array, along: Array, count: int) -> Array:
     return np.interp(np.linspace(0, along[-1], count), along, fine)
 
 

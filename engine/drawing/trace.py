@@ -19,7 +19,9 @@ from .fitting import fitted
 from .identity import follow, paired, resampled_as
 from .joining import Path, joined
 from .leftovers import Explained, unexplained
+from .planes import laid, planes
 from .raster import MIN_WIDTH
+from .redrawing import redrawn
 from .refitting import Shape, divided, evenly, refitted, sampled
 from .single import Stroke, apart, together
 from .ways import Found, Way
@@ -63,6 +65,7 @@ class Tracer:
     four tolerances, so that a hand can interpolate; else twice as many, or more. Its widths are the source's times the ratio of the ink's
     widths to them, a parabola of the place along the stroke, and just the source's where all ratios are within an eighth of 1. Strokes of source -1 are new: cubic Béziers of few points
     (Schneider, An Algorithm for Automatically Fitting Digitized Curves, 1990), right above the stroke nearest to them.
+    What moves stays on the plane of its layer, where the source's points lie on one.
     Strokes of the source that draw no line cannot be seen in ink: they move with the strokes near them.
     """
 
@@ -76,6 +79,7 @@ class Tracer:
         self.source = together([], _blank(size)) if source is None else source
         self.size = self.source.size
         self.tolerance = tolerance
+        self.planes = planes(self.source)
         self.previous = self.source if previous is None else previous
 
     def trace(self, ink: NDArray[np.float32]) -> Strokes:
@@ -88,8 +92,12 @@ class Tracer:
         lines = centre_lines(ink)
         known = _known(self.source, self.previous, scale)
         strokes = _followed(known, lines, (ink.shape[1], ink.shape[0]), scale, self.tolerance)
-        strokes = _filled_in(strokes, self.source, ink, scale, self.tolerance)
         before = [each.stroke for each in known if not each.missing]
+        old = {id(stroke) for stroke in before}
+        strokes = redrawn(strokes, _made_of_ink(strokes, old), self.source, ink, scale)
+        strokes = _filled_in(strokes, self.source, ink, scale, self.tolerance)
+        strokes = redrawn(strokes, _made_of_ink(strokes, old), self.source, ink, scale)
+        strokes = [stroke if id(stroke) in old else laid(stroke, self.planes.get(stroke.layer)) for stroke in strokes]
         if len(strokes) != len(before) or any(a is not b for a, b in zip(strokes, before, strict=True)):
             self.previous = together(strokes, self.source)
         return self.previous
@@ -216,6 +224,11 @@ def _followed(known: list[_Known], lines: CentreLines, size: tuple[int, int], sc
     kept |= {id(each): stroke for each, stroke in zip(unseen, _carried([each.stroke for each in unseen], pairs), strict=True)}
     strokes = [kept[id(each)] for each in known if id(each) in kept]
     return _with_new(strokes, [each.stroke for each in known], left, scale, tolerance)
+
+
+def _made_of_ink(strokes: list[Stroke], old: set[int]) -> list[bool]:
+    """Which strokes the ink alone says the shape of: those of no source that came or moved."""
+    return [stroke.source < 0 and id(stroke) not in old for stroke in strokes]
 
 
 def _filled_in(strokes: list[Stroke], like: Strokes, ink: NDArray[np.float32], scale: Array, tolerance: float) -> list[Stroke]:
