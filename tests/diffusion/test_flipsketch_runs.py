@@ -16,6 +16,7 @@ import torch
 from diffusers import UNet3DConditionModel
 from pegbar.engine import worker
 from pegbar.engine.catalog import pipeline as spec_of
+from pegbar.engine.drawing import curves
 from pegbar.engine.drawing.frames import encode_png, read_image
 from pegbar.engine.pipelines.flipsketch import convert, ink, model, pipeline, ranking, view
 from pegbar.engine.protocol import Done, Failed, InputFile, Job, JobFolder, PegbarError, Shot
@@ -242,6 +243,17 @@ def test_strokes_and_ink_go_into_the_view_and_back():
     assert np.abs(seen.put(own)[..., 3] - whole).max() < 1e-6
     image = np.stack([1 - whole] * 3 + [np.ones_like(whole)], -1)
     assert np.abs(seen.sketch(image) - seen.sketch(drawing())).mean() < 0.02
+
+
+def test_a_curve_in_perspective_is_the_same_in_the_view():
+    """How it is bent follows from where its points are in space, so the view needs the way to there of its own."""
+    away = np.array([[1.5, 0, 0, 0.2], [0, 2, 0, 0.1], [0.3, 0.1, -1, 3], [0.4, 0.2, -0.5, 4]])
+    curved = replace(drawing(), matrices=away[None], curve_type=np.zeros(2, np.uint8))
+    seen = view.view_of(curved, "drawing", 128)
+    part = seen.into(curved)
+    assert np.allclose(curves._distances(part, np.zeros(52, int)), curves._distances(curved, np.zeros(52, int)))
+    assert np.ptp(curves._distances(part, np.zeros(52, int))) > 0.1
+    assert np.allclose(seen.out_of(part).matrices, away)
 
 
 def test_what_is_hidden_in_a_scans_alpha_is_paper():

@@ -107,7 +107,11 @@ def _resized_ink(ink: Floats, size: tuple[int, int]) -> Floats:
 
 
 def _moved(strokes: Strokes, by: tuple[int, int], size: tuple[int, int]) -> Strokes:
-    return replace(strokes, size=size, points=strokes.points + by, handles=strokes.handles + by)
+    """The drawing in another part of the same view: its points, and what leads to them from its layers' own space."""
+    scale, shift = np.divide(strokes.size, size), (2 * np.array(by) + strokes.size - size) / size
+    crop = np.diag([*scale, 1.0, 1.0])
+    crop[:2, 3] = shift * (1, -1)
+    return replace(strokes, size=size, points=strokes.points + by, handles=strokes.handles + by, matrices=crop @ strokes.matrices)
 
 
 def _inked(drawing: Drawing, picture: tuple[int, int]) -> tuple[float, float, float, float]:
