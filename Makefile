@@ -55,7 +55,7 @@ demo: .venv/.libraries ## an animated character through both routes, without a w
 	@.venv/blender-4.5/bin/python showcase
 
 test: .venv/.libraries .venv/diffusion/.ready $(BLENDER) ## every test that needs no GPU, no network and no window
-	@$(ENGINE) tests/suites.py engine diffusion parity blender-4.5 blender-5.0 blender-5.2
+	@$(ENGINE) tests/suites.py diffusion blender-4.5 blender-5.0 blender-5.2 parity engine
 
 test-engine: .venv/engine/.ready ## the engine's tests alone
 	@$(ENGINE) -m pytest

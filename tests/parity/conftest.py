@@ -51,7 +51,7 @@ def golden(request):
     named = request.config.getoption("--golden")
     if named is None and not SHARED.is_dir():
         pytest.skip(f"PARITY NOT RUN: there are no golden sets beside this clone ({SHARED}); name a folder with --golden")
-    folder = named or SHARED / "golden"
+    folder = (named or SHARED / "golden").resolve()
     assert folder.is_dir(), f"there is no folder {folder}"
     return folder
 
