@@ -185,7 +185,7 @@ def clip(seed, frames=12, amount=1.0, fault="clean"):
 
 
 def overlap(one, other):
-    """Intersection over union of two images' ink."""
+    """Intersection over union of two images' ink: the pixels that are at least half ink, in both by the same threshold."""
     one, other = one >= 0.5, other >= 0.5
     return (one & other).sum() / max((one | other).sum(), 1)
 

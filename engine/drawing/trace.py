@@ -63,8 +63,9 @@ class Tracer:
     A stroke of a result whose `source` is 0 or more is that stroke of the source drawing, in the source's direction and order, on its
     layer, of its material and colours; it has the source's curve type, and the source's number of points where these fit the ink within
     four tolerances, so that a hand can interpolate; else twice as many, or more. Its widths are the source's times the ratio of the ink's
-    widths to them, a parabola of the place along the stroke, and just the source's where all ratios are within an eighth of 1. Strokes of source -1 are new: cubic Béziers of few points
-    (Schneider, An Algorithm for Automatically Fitting Digitized Curves, 1990), right above the stroke nearest to them.
+    widths to them, a parabola of the place along the stroke, and just the source's where all ratios are within an eighth of 1.
+    Strokes of source -1 are new: cubic Béziers of few points (Schneider, An Algorithm for Automatically Fitting Digitized Curves, 1990),
+    led to where they give the ink when drawn again, right above the stroke nearest to them.
     What moves stays on the plane of its layer, where the source's points lie on one.
     Strokes of the source that draw no line cannot be seen in ink: they move with the strokes near them.
     """
