@@ -251,11 +251,30 @@ def test_where_memory_runs_out_gradients_go_on_with_less(flip, full_of):
     assert torch.equal(moved(flip, latents, reference), wanted) and flip.memory.recomputes
 
 
+@pytest.fixture
+def double():
+    """Puts a model's network into double precision for a test."""
+    changed = []
+
+    def put(flip):
+        changed.append(flip.unet.double())
+
+    yield put
+    for unet in changed:
+        unet.float()
+
+
 @pytest.mark.parametrize(("drawings", "negative"), [(1, ""), (3, "blur")])
-def test_where_memory_runs_out_clips_go_one_by_one(flip, full_of, drawings, negative):
-    """Three variations of one drawing, or of three as in a longer clip's second part; first all at once, then as on a card that holds one."""
-    texts, settings = method.texts_of(flip, "the horse", negative), settings_of(2)
+def test_where_memory_runs_out_clips_go_one_by_one(flip, full_of, double, drawings, negative):
+    """Three variations of one drawing, or of three as in a longer clip's second part; first all at once, then as on a card that holds one.
+
+    The network is in double precision: a last bit of single precision grows to some thousandths in two steps.
+    """
+    single, settings = method.texts_of(flip, "the horse", negative), settings_of(2)
+    null = single.null.double()
+    texts = method.Texts(single.prompt.double(), single.negative.double() if negative else null, null)
     latents, noise = 0.3 * drawn(drawings, 4, 5, 4, 8), drawn(3, 4, 3, 4, 8)
+    double(flip)
 
     def run():
         reference = method.reference_noise(flip, latents, texts.null, 2, lambda step, x: None)
