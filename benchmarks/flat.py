@@ -1,12 +1,13 @@
 """How fast and how right `flat` is: one core, fixed seeds.
 
-usage: python -m benchmarks.flat
+usage: python -m benchmarks.flat [--study] [--clips N] [--first SEED]
 """
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: one core is what is measured
 
+import argparse
 import resource
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from benchmarks import flat_study
 from engine.drawing.frames import encode_png, read_image
 from engine.protocol import Done, InputFile, Job, JobFolder, Shot
 from engine.worker import run_job
@@ -130,8 +132,19 @@ def accuracy(folder: Path) -> None:
             print(f"  {name:>15}, references at {references!s:<24} {pixels:14.4f} {regions:9.4f} {foreign:12.6f}", flush=True)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--study", action="store_true", help="the study's protocol alone")
+    parser.add_argument("--clips", type=int, default=48, help="clips of the study (48)")
+    parser.add_argument("--first", type=int, default=0, help="the first clip's seed (0)")
+    asked_for = parser.parse_args()
+    if asked_for.study:
+        return flat_study.report(asked_for.clips, asked_for.first)
     with tempfile.TemporaryDirectory() as name:
         length(Path(name) / "length")
         speed(Path(name) / "speed")
         accuracy(Path(name) / "accuracy")
+
+
+if __name__ == "__main__":
+    main()
