@@ -260,7 +260,7 @@ def _read(take: JobFolder, case: Case, params: Mapping[str, Any]) -> tuple[dict[
     for frame in set(range(len(case.given))) - set(case.references):
         frames[frame] = (read_image(take.file(take.output_file("clip", frame + 1, ".png")))[..., :3] * 255 + 0.5).astype(np.uint8)
         notes = json.loads(take.file(take.output_file("notes", frame + 1, ".json")).read_text("utf-8"))
-        sureness[frame] = _sureness(case.drawing(frame), notes, params)
+        sureness[frame] = _sureness(read_image(take.file(take.input_file("lineart", frame + 1, ".png"))), notes, params)
     return frames, sureness
 
 
