@@ -46,6 +46,10 @@ class Matched:
     """(n,) which of the reference's regions each region is."""
     known: Floats
     """(n,) how surely that is so."""
+    partner: NDArray[np.int32]
+    """(n, 2) what each region is the same as or a part of: which of the frames matched from, and its region there; -1, -1 for none."""
+    sure: Floats
+    """(n,) how surely that is so: what a correction is carried along."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,9 @@ _KIN, _FOUND_AGAIN = 2.0, 0.3
 """How much it counts, frames far apart, that two regions go back to one of the reference's; and how much of what is known of a region is
 still known where it was hidden and is found again."""
 
+_PARTNER = 0.1
+"""How surely a region must be another one, or a part of it, for the two to have the same colour where the artist corrects one."""
+
 _RING = np.array([[r * np.cos(a), r * np.sin(a)] for r in (0.4, 0.7, 1.0) for a in np.linspace(0, 2 * np.pi, 12, endpoint=False) + r])
 """Points around a region, in units of how far one looks."""
 
@@ -113,6 +120,7 @@ def match(target: Regions, sources: Sequence[Coloured]) -> Matched:
     unmoved = np.zeros((len(target), 2), np.float32)
     velocity, travelled = unmoved, unmoved
     origin, known = np.zeros(len(target), np.int32), np.zeros(len(target), np.float32)
+    partner, sure = np.full((len(target), 2), -1, np.int32), np.full(len(target), _PARTNER, np.float32)
     logs = np.zeros((len(target), sources[0].chances.shape[1]), np.float32)
     whole = np.zeros((len(target), 1), np.float32)
     descent = origin, known
@@ -127,15 +135,20 @@ def match(target: Regions, sources: Sequence[Coloured]) -> Matched:
         else:
             place = source.regions.centre - source.travelled
             pairs, same, _ = correspondence(target, place, source.regions, travelled, weights, _kinship(*descent, source))
-            again, sure = _descent(same, source)
-            sure = sure * np.float32(_FOUND_AGAIN)
-            origin, known = np.where(sure > known, again, origin), np.maximum(sure, known)
+            again, surely = _descent(same, source)
+            surely = surely * np.float32(_FOUND_AGAIN)
+            origin, known = np.where(surely > known, again, origin), np.maximum(surely, known)
+        best, share = pairs[:, :-1].argmax(1), pairs[:, :-1].max(1) * np.float32(_FOUND_AGAIN if i else 1)
+        partner[share > sure] = np.stack([np.full(len(best), i), best], 1)[share > sure]
+        sure = np.maximum(share, sure)
         chances = chances_of(pairs, target, source, weights)
         weight = np.float32(source.trust) * chances.max(1, keepdims=True) ** np.float32(NEAR.sharp)
         logs += weight * np.log(chances)
         whole += weight
     chances = np.exp((logs - logs.max(1, keepdims=True)) / whole)
-    return Matched(chances / chances.sum(1, keepdims=True), velocity, travelled, origin, known)
+    return Matched(
+        chances / chances.sum(1, keepdims=True), velocity, travelled, origin, known, partner, np.where(partner[:, 0] < 0, 0, sure)
+    )
 
 
 def coloured(regions: Regions, found: Matched) -> Coloured:

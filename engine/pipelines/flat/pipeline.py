@@ -238,7 +238,8 @@ class _Shot:
         chances[np.arange(len(anchor.index)), anchor.index] = share
         unmoved = np.zeros((len(anchor.regions), 2), np.float32)
         itself = np.arange(len(anchor.regions), dtype=np.int32)
-        return Matched(chances, unmoved, unmoved, itself, np.ones(len(itself), np.float32))
+        alone = np.full((len(itself), 2), -1, np.int32)
+        return Matched(chances, unmoved, unmoved, itself, np.ones(len(itself), np.float32), alone, np.zeros(len(itself), np.float32))
 
     # --- pictures
 
