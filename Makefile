@@ -26,9 +26,9 @@ help: ## this list
 	$(ENGINE) $(PIP) -r requirements/engine.txt -r requirements/dev.txt
 	@touch $@
 
-.venv/diffusion/.ready: requirements/diffusion.txt requirements/engine.txt requirements/tests.txt
+.venv/diffusion/.ready: requirements/training.txt requirements/diffusion.txt requirements/engine.txt requirements/tests.txt
 	$(PYTHON) -m venv .venv/diffusion
-	$(DIFFUSION) $(PIP) -r requirements/diffusion.txt -r requirements/tests.txt
+	$(DIFFUSION) $(PIP) -r requirements/training.txt -r requirements/tests.txt
 	@touch $@
 
 .venv/blender-4.5/.ready .venv/blender-5.0/.ready: .venv/blender-%/.ready: requirements/tests.txt

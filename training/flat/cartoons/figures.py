@@ -1,0 +1,222 @@
+"""Jointed figures: parts on bones that swing, bend and turn, posed for all frames at once.
+
+A bone is an arc: it bends evenly along a stretch of its length, and all that lies along it bends with it. A turning body is round: what lies
+on it slides over it and hides behind its rim.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .outlines import Points
+
+Times = NDArray[np.float64]
+Act = Callable[[Times], NDArray[np.float64]]
+"""How open, 0 to 1, something is at each time: lids, a mouth, a thing that appears."""
+
+ROOT = -1
+_HIDDEN = 0.12
+"""Cosine of the angle to the viewer under which what lies on a round body is behind its rim."""
+_NEARER = 4.0
+"""How many levels a depth of one unit is worth: a limb on the far side of a turning body goes behind it."""
+
+
+@dataclass(frozen=True)
+class Wave:
+    """A value that swings about its centre."""
+
+    centre: float = 0.0
+    swing: float = 0.0
+    rate: float = 2.0
+    phase: float = 0.0
+
+    def __call__(self, times: Times) -> NDArray[np.float64]:
+        return self.centre + self.swing * np.sin(self.rate * times + self.phase)
+
+
+STILL = Wave()
+
+
+@dataclass(frozen=True)
+class Bone:
+    """A frame of reference that hangs down (or stands up) from a joint of its parent."""
+
+    parent: int
+    joint: tuple[float, float, float]
+    """x, y and depth in the parent's frame."""
+    angle: Wave = STILL
+    bend: Wave = STILL
+    soft: tuple[float, float] = (0.0, 1.0)
+    """From where to where along the bone it bends."""
+    up: bool = False
+    turn: Wave = STILL
+
+
+@dataclass(frozen=True)
+class Part:
+    """A closed outline with a paint, fixed to a bone."""
+
+    outline: Points
+    paint: int
+    """Index of its paint; no fill where negative."""
+    bone: int
+    level: float
+    """What has a higher level lies over it."""
+    around: tuple[float, float] | None = None
+    """Half width and half height of the round body on whose front it lies; turning slides it over that."""
+    rim: bool = False
+    """Whether its ends stay at the body's rim as it slides: hair."""
+    depth: float | None = None
+    """How far before the bone's axis it lies flat; None: turning leaves it as it is."""
+    swaps: float = 0.0
+    """Levels by which it comes to the front or goes to the back as it turns."""
+    act: int = 0
+    pivot: float | None = None
+    """The height that the act squashes it to; None: the act only shows and hides it."""
+    shown: tuple[float, float] = (0.0, 2.0)
+    """Between which values of its act it is seen."""
+    ink: float = 1.0
+    """Width of its line, as a share of the clip's; 0: no line."""
+    strength: int = 255
+    open: bool = False
+    """Whether its line runs from its first point to its last alone, as a separator's."""
+
+
+@dataclass
+class Figure:
+    """Bones, parents first, and the parts on them."""
+
+    bones: list[Bone] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    acts: list[Act] = field(default_factory=lambda: [np.ones_like])
+
+    def bone(self, parent: int = ROOT, joint: tuple[float, ...] = (0.0, 0.0, 0.0), **settings) -> int:
+        """Adds a bone; its index."""
+        self.bones.append(Bone(parent, (*joint, 0.0)[:3], **settings))
+        return len(self.bones) - 1
+
+    def part(self, bone: int, outline: Points, paint: int, level: float, **settings) -> None:
+        """Adds a part."""
+        self.parts.append(Part(outline, paint, bone, level, **settings))
+
+    def act(self, act: Act) -> int:
+        """Adds an act; its index."""
+        self.acts.append(act)
+        return len(self.acts) - 1
+
+
+@dataclass
+class Posed:
+    """Figures in all frames."""
+
+    points: NDArray[np.float32]
+    """(f, n, 2) the points of all parts."""
+    ends: NDArray[np.intp]
+    """(p + 1,) where each part's points begin and end."""
+    level: NDArray[np.float32]
+    """(f, p)"""
+    shown: NDArray[np.bool_]
+    """(f, p)"""
+    parts: list[Part]
+
+
+def pose(figure: Figure, times: Times) -> Posed:
+    """The figure in its own units at each time."""
+    skeleton = _Skeleton(figure.bones, times)
+    acts = np.stack([act(times) for act in figure.acts], 1)
+    cloth = _Cloth(figure.parts, figure.bones)
+    points = skeleton.placed(cloth, acts)
+    facing = np.cos(cloth.facing + skeleton.turn[:, cloth.part_bone])
+    level = cloth.level + cloth.swaps * facing + _NEARER * skeleton.near[:, cloth.part_bone]
+    opened = acts[:, cloth.part_act]
+    shown = (opened >= cloth.low) & (opened <= cloth.high) & ((facing > _HIDDEN) | ~cloth.hides)
+    return Posed(points.astype(np.float32), cloth.ends, level, shown, figure.parts)
+
+
+class _Cloth:
+    """The parts' points, end to end, in the coordinates that bending and turning want."""
+
+    def __init__(self, parts: list[Part], bones: list[Bone]) -> None:
+        sizes = np.array([len(part.outline) for part in parts])
+        self.ends = np.concatenate([[0], np.cumsum(sizes)])
+        owner = np.repeat(np.arange(len(parts)), sizes)
+        self.part_bone = np.array([part.bone for part in parts])
+        self.part_act = np.array([part.act for part in parts])
+        self.level = np.array([part.level for part in parts])
+        self.swaps = np.array([part.swaps for part in parts])
+        self.low, self.high = np.array([part.shown for part in parts]).T
+        self.hides = np.array([part.around is not None and not part.rim for part in parts])
+        self.bone = self.part_bone[owner]
+        self.act = np.where(np.array([part.pivot is None for part in parts]), 0, self.part_act)[owner]
+        self.pivot = np.array([part.pivot or 0.0 for part in parts])[owner]
+        self.sign = np.array([-1.0 if bone.up else 1.0 for bone in bones])[self.bone]
+        self.low_bend, self.high_bend = np.array([bone.soft for bone in bones]).T[:, self.bone]
+        self.y = np.concatenate([part.outline[:, 1] for part in parts])
+        turned = [_turning(part) for part in parts]
+        self.radius, self.phase, self.gain = np.concatenate(turned, 1)
+        self.limit = np.where(self.hides, np.pi / 2, np.inf)[owner]
+        self.facing = np.array([np.median(phase) for _, phase, _ in turned])
+
+
+def _turning(part: Part) -> NDArray[np.float64]:
+    """Radius, angle from the front, and how far each point follows a turn (3, n)."""
+    x, y = part.outline.T
+    if part.around is not None:
+        width, height = part.around
+        radius = width * np.sqrt(np.clip(1 - (y / height) ** 2, 0.15, 1))
+        phase = np.arcsin(np.clip(x / radius, -1, 1))
+        radius = np.maximum(radius, np.abs(x))
+        return np.stack([radius, phase, np.cos(phase) if part.rim else np.ones_like(x)])
+    depth = part.depth or 0.0
+    phase = np.arctan2(x, np.full_like(x, depth if depth else 1e-9))
+    return np.stack([np.hypot(x, depth), phase, np.full_like(x, part.depth is not None)])
+
+
+class _Skeleton:
+    """Where each bone is in each frame: angle, origin, bend, turn, nearness, all (f, bones)."""
+
+    def __init__(self, bones: list[Bone], times: Times) -> None:
+        shape = len(times), len(bones)
+        self.angle, self.x, self.y, self.turn, self.near = (np.zeros(shape) for _ in range(5))
+        self.bend = np.stack([bone.bend(times) for bone in bones], 1)
+        for i, bone in enumerate(bones):
+            self.angle[:, i], self.turn[:, i] = bone.angle(times), bone.turn(times)
+            if bone.parent == ROOT:
+                continue
+            self._hang(i, bone, bones[bone.parent])
+
+    def _hang(self, i: int, bone: Bone, parent: Bone) -> None:
+        p, (x, y, z) = bone.parent, bone.joint
+        sign = -1.0 if parent.up else 1.0
+        radius, phase = np.hypot(x, z), np.arctan2(x, z) + self.turn[:, p]
+        along, across, bent = _bent(sign * y, radius * np.sin(phase), self.bend[:, p], *parent.soft)
+        c, s = np.cos(self.angle[:, p]), np.sin(self.angle[:, p])
+        self.x[:, i] = self.x[:, p] + across * c - sign * along * s
+        self.y[:, i] = self.y[:, p] + across * s + sign * along * c
+        self.near[:, i] = self.near[:, p] + radius * np.cos(phase) - z
+        self.angle[:, i] += self.angle[:, p] - sign * bent
+        self.turn[:, i] += self.turn[:, p]
+
+    def placed(self, cloth: _Cloth, acts: NDArray) -> NDArray[np.float64]:
+        """The points of all parts (f, n, 2)."""
+        bone = cloth.bone
+        phase = np.clip(cloth.phase + cloth.gain * self.turn[:, bone], -cloth.limit, cloth.limit)
+        across = cloth.radius * np.sin(phase)
+        y = cloth.pivot + (cloth.y - cloth.pivot) * acts[:, cloth.act]
+        along, across, _ = _bent(cloth.sign * y, across, self.bend[:, bone], cloth.low_bend, cloth.high_bend)
+        along *= cloth.sign
+        c, s = np.cos(self.angle)[:, bone], np.sin(self.angle)[:, bone]
+        return np.stack([self.x[:, bone] + across * c - along * s, self.y[:, bone] + across * s + along * c], -1)
+
+
+def _bent(along, across, bend, low, high):
+    """Points along and across a straight bone moved to where they are when it bends by an angle between `low` and `high`; and their own turn."""
+    arc = np.clip(along, low, high) - low
+    turn = bend * arc / (high - low)
+    chord = arc * np.sinc(turn / (2 * np.pi))
+    straight, beyond = np.minimum(along, low), np.maximum(along - high, 0)
+    c, s = np.cos(turn), np.sin(turn)
+    half_c, half_s = np.cos(turn / 2), np.sin(turn / 2)
+    return straight + chord * half_c + beyond * c - across * s, chord * half_s + beyond * s + across * c, turn

@@ -1,0 +1,112 @@
+"""Outlines: closed curves as points (n, 2), x right and y down, around the origin unless said otherwise.
+
+Know nothing of bodies, bones or paints.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+"""(n, 2) x right, y down."""
+Rng = np.random.Generator
+
+TAU = 2 * np.pi
+
+
+def ellipse(width: float, height: float, at: tuple[float, float] = (0, 0), n: int = 0) -> Points:
+    """An ellipse by its half axes; by default with as many points as its size asks for."""
+    angle = np.linspace(0, TAU, n or _fitting(max(width, height)), endpoint=False)
+    return np.stack([at[0] + width * np.cos(angle), at[1] + height * np.sin(angle)], 1)
+
+
+def _fitting(radius: float) -> int:
+    return int(np.clip(10 + 28 * radius, 10, 40))
+
+
+def blob(rng: Rng, width: float, height: float, uneven: float = 0.2, at: tuple[float, float] = (0, 0)) -> Points:
+    """A round shape whose radius wavers by `uneven` of itself."""
+    angle = np.linspace(0, TAU, _fitting(max(width, height)) + 6, endpoint=False)
+    order = np.arange(1, 4)
+    waves = np.cos(angle[:, None] * order + rng.uniform(0, TAU, 3)) * rng.normal(0, uneven / order)
+    radius = np.clip(1 + waves.sum(1), 0.4, 1.8)
+    return np.stack([at[0] + width * radius * np.cos(angle), at[1] + height * radius * np.sin(angle)], 1)
+
+
+def polygon(corners: Sequence[tuple[float, float]] | Points, between: int = 3) -> Points:
+    """A polygon with `between` points along each side, so that it can bend."""
+    corners = np.asarray(corners, float)
+    share = np.arange(between)[None, :, None] / between
+    return (corners[:, None] * (1 - share) + np.roll(corners, -1, 0)[:, None] * share).reshape(-1, 2)
+
+
+def angular(rng: Rng, corners: int, radius: float) -> Points:
+    """An irregular polygon of so many corners."""
+    angle = np.linspace(0, TAU, corners, endpoint=False) + rng.uniform(-0.25, 0.25, corners)
+    length = radius * rng.uniform(0.7, 1.2, corners)
+    return polygon(np.stack([length * np.cos(angle), length * np.sin(angle)], 1), 5)
+
+
+def box(width: float, height: float, at: tuple[float, float] = (0, 0), corner: float = 0.0) -> Points:
+    """A rectangle by its half sides, its corners rounded by a share of the shorter one."""
+    if not corner:
+        return polygon([(-width, -height), (width, -height), (width, height), (-width, height)]) + at
+    radius = corner * min(width, height)
+    turn = np.linspace(0, TAU / 4, 4)
+    arcs = []
+    for quarter, (x, y) in enumerate([(1, 1), (-1, 1), (-1, -1), (1, -1)]):
+        angle = turn + quarter * TAU / 4
+        centre = np.array([x * (width - radius), y * (height - radius)])
+        arcs.append(centre + radius * np.stack([np.cos(angle), np.sin(angle)], 1))
+    return np.concatenate(arcs) + at
+
+
+def limb(length: float, start: float, end: float, begin: float = 0.0, n: int = 6) -> Points:
+    """A limb along y from `begin` to `length`, as thick as twice `start` there and twice `end` at its round end."""
+    along = np.linspace(begin, length, n)
+    width = start + (end - start) * (along - begin) / max(length - begin, 1e-6)
+    cap = np.linspace(0, np.pi, 6)[1:-1]
+    tip = np.stack([end * np.cos(cap), length + end * np.sin(cap)], 1)
+    root = np.stack([-start * np.cos(cap), begin - start * np.sin(cap)], 1)
+    return np.concatenate([np.stack([width, along], 1), tip, np.stack([-width, along], 1)[::-1], root])
+
+
+def lathe(profile: Sequence[tuple[float, float]], low: float | None = None, high: float | None = None, n: int = 10) -> Points:
+    """The outline between two heights of a body that is as wide at each height y as its profile of (y, half width) says, smoothly."""
+    heights, widths = np.array(profile, float).T
+    y = np.linspace(heights[0] if low is None else low, heights[-1] if high is None else high, n)
+    x = smooth(y, heights, widths)
+    return np.concatenate([np.stack([x, y], 1), np.stack([-x, y], 1)[::-1]])
+
+
+def smooth(x: NDArray, knots: NDArray, values: NDArray) -> NDArray:
+    """Values between knots, with a zero slope at each knot: no overshoot."""
+    i = np.clip(np.searchsorted(knots, x, "right") - 1, 0, len(knots) - 2)
+    share = np.clip((x - knots[i]) / (knots[i + 1] - knots[i]), 0, 1)
+    # half way between a straight line and a smooth step
+    eased = 0.5 * share + 0.5 * share * share * (3 - 2 * share)
+    return values[i] + (values[i + 1] - values[i]) * eased
+
+
+def star(points: int, outer: float, inner: float) -> Points:
+    angle = np.arange(2 * points) * np.pi / points - np.pi / 2
+    radius = np.where(np.arange(2 * points) % 2, inner, outer)
+    return polygon(np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1), 2)
+
+
+def within(outline: Points, centre: tuple[float, float], width: float, height: float) -> Points:
+    """An outline kept inside an ellipse: an iris cut by the lids."""
+    axes = np.array([width, height])
+    scaled = (outline - centre) / axes
+    return scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1) * axes + centre
+
+
+def turned(outline: Points, angle: float) -> Points:
+    """An outline rotated about the origin, clockwise as seen."""
+    c, s = np.cos(angle), np.sin(angle)
+    return outline @ np.array([[c, s], [-s, c]])
+
+
+def moved(outline: Points, x: float, y: float) -> Points:
+    return outline + np.array([x, y])
