@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Literal
 
+from .errors import ENGINE_LOST, ENGINE_MISSING, ENGINE_OTHER
 from .protocol import PROTOCOL_VERSION, Event, JobFolder, PegbarError, State, lock, locked, refused, takes
 from .spool import Handshake, Spool
 from .weights import UNSET, Machine
@@ -39,6 +40,8 @@ class Health:
     """One sentence for the artist: why it is silent or gone, or else why the last job could not be begun."""
     log: str = ""
     """For silent and gone: the last lines that the worker printed, for a report."""
+    id: str = ""
+    """For silent and gone: the entry in `errors`."""
 
 
 class Worker:
@@ -141,15 +144,16 @@ class Worker:
         hello = self._hello = self._hello or self._spool.handshake()
         if hello is not None and hello.protocol != PROTOCOL_VERSION:
             self._end()
-            return Health("gone", _mismatch(hello))
+            return Health("gone", _mismatch(hello), id=ENGINE_OTHER)
         code = process.poll()
         if code is None:
             return None
         log = _tail(self._spool.log_file)
         if hello is not None:
-            return Health("gone", f"The engine closed unexpectedly ({_reason(code)}). Your frames are safe: restart and continue", log)
+            text = f"The engine closed unexpectedly ({_reason(code)}). Your frames are safe: restart and continue"
+            return Health("gone", text, log, ENGINE_LOST)
         last = log.splitlines()[-1] if log else f"{self.python} ended ({_reason(code)}) and said nothing: is it a Python?"
-        return Health("gone", f"The engine did not start: {last}", log)
+        return Health("gone", f"The engine did not start: {last}", log, ENGINE_MISSING)
 
     def _listen(self, spool: Spool) -> float:
         """Seconds since the heartbeat was last seen to move, by our own clock."""
@@ -164,7 +168,7 @@ class Worker:
     def _silent(self, silence_s: float) -> Health:
         assert self._spool is not None
         text = f"The engine has not answered for {silence_s:.0f} s. Your frames are safe: restart and continue, or wait"
-        return Health("silent", text, _tail(self._spool.log_file))
+        return Health("silent", text, _tail(self._spool.log_file), ENGINE_LOST)
 
     def _end(self) -> None:
         process, self._process = self._process, None
@@ -205,7 +209,7 @@ def run(
         finally:
             worker.stop()
     if health.text:
-        raise PegbarError(health.text)
+        raise PegbarError(health.text, health.id)
     return folder.state()
 
 
@@ -238,9 +242,11 @@ def _start(python: Path, arguments: list[str], log: IO[bytes]) -> subprocess.Pop
             creationflags=flags,
         )
     except FileNotFoundError as error:
-        raise PegbarError(f"There is no Python at {python}: install the engine, or choose its Python in the preferences") from error
+        text = f"There is no Python at {python}: install the engine, or choose its Python in the preferences"
+        raise PegbarError(text, ENGINE_MISSING) from error
     except OSError as error:
-        raise PegbarError(f"{python} cannot be run ({error.strerror}): choose the engine's Python in the preferences") from error
+        text = f"{python} cannot be run ({error.strerror}): choose the engine's Python in the preferences"
+        raise PegbarError(text, ENGINE_MISSING) from error
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

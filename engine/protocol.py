@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from .errors import DISK_FULL, IN_USE, PLACE_REFUSED, TAKE_DAMAGED, TAKE_NEWER
+
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -27,7 +29,21 @@ _TAKE = re.compile(r"take_(\d{3,})")
 
 
 class PegbarError(Exception):
-    """Something that the user can act on: its text is one sentence that says what, why and what to do."""
+    """Something that the user can act on: its text is one sentence that says what, why and what to do; `id` is its entry in `errors`."""
+
+    def __init__(self, text: str, id: str = "") -> None:
+        super().__init__(text)
+        self.id = id
+
+
+@contextlib.contextmanager
+def known_as(id: str) -> Iterator[None]:
+    """Gives a PegbarError that is raised inside and has no entry of its own this one: what fails there, whatever it is, is met so."""
+    try:
+        yield
+    except PegbarError as error:
+        error.id = error.id or id
+        raise
 
 
 class Cancelled(Exception):
@@ -106,10 +122,11 @@ class Warned:
 
 @dataclass(frozen=True)
 class Failed:
-    """The run ended without its result; `traceback` is empty where the user can act on `text`."""
+    """The run ended without its result; `traceback` is empty where the user can act on `text`; `id` is its entry in `errors`."""
 
     text: str
     traceback: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,12 +193,12 @@ def write_atomic(path: Path, data: bytes) -> None:
 def refused(path: Path, error: OSError) -> PegbarError:
     """The sentence for a file or folder that can't be written or read."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return PegbarError(f"The disk of {path} is full: free some space and go on; frames already written are safe")
+        return PegbarError(f"The disk of {path} is full: free some space and go on; frames already written are safe", DISK_FULL)
     if error.errno == errno.ENOENT:
-        return PegbarError(f"{path} is gone: put it back or choose another folder")
+        return PegbarError(f"{path} is gone: put it back or choose another folder", PLACE_REFUSED)
     if error.errno == errno.ENAMETOOLONG:
-        return PegbarError(f"The path {path} is too long for this system: choose a folder with a shorter one")
-    return PegbarError(f"{path} cannot be used ({error.strerror or error}): choose another folder")
+        return PegbarError(f"The path {path} is too long for this system: choose a folder with a shorter one", PLACE_REFUSED)
+    return PegbarError(f"{path} cannot be used ({error.strerror or error}): choose another folder", PLACE_REFUSED)
 
 
 def lock(path: Path, mode: Literal["ab", "rb"] = "ab") -> BinaryIO | None:
@@ -286,7 +303,9 @@ class JobFolder:
         """The path of a file named in the job or an event. Raises PegbarError where it points out of the folder."""
         inner = Path(relative)
         if inner.anchor or ".." in inner.parts:
-            raise PegbarError(f"{self.path / 'job.json'} names {relative!r}, which lies outside the take: it was damaged or tampered with")
+            raise PegbarError(
+                f"{self.path / 'job.json'} names {relative!r}, which lies outside the take: it was damaged or tampered with", TAKE_DAMAGED
+            )
         return self.path / inner
 
     def write_job(self, job: Job) -> None:
@@ -301,7 +320,8 @@ class JobFolder:
             protocol = data["protocol"]
             if isinstance(protocol, int) and protocol > PROTOCOL_VERSION:
                 raise PegbarError(
-                    f"{self.path.name} was made by a newer Pegbar (protocol {protocol}, this one speaks {PROTOCOL_VERSION}): update Pegbar"
+                    f"{self.path.name} was made by a newer Pegbar (protocol {protocol}, this one speaks {PROTOCOL_VERSION}): update Pegbar",
+                    TAKE_NEWER,
                 )
             inputs = {str(name): tuple(InputFile(int(f["frame"]), str(f["file"])) for f in files) for name, files in data["inputs"].items()}
             shot = data["shot"]
@@ -309,9 +329,10 @@ class JobFolder:
             seed, origin = int(data["seed"]), dict(data.get("origin", {}))
             return Job(str(data["pipeline"]), dict(data["params"]), inputs, shot, seed, int(protocol), str(data["id"]), origin)
         except OSError as error:
-            raise PegbarError(f"{path} cannot be read ({error.strerror}): the take is incomplete, delete it and start again") from error
+            text = f"{path} cannot be read ({error.strerror}): the take is incomplete, delete it and start again"
+            raise PegbarError(text, TAKE_DAMAGED) from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise PegbarError(f"{path} is damaged ({error}): delete this take and start again") from error
+            raise PegbarError(f"{path} is damaged ({error}): delete this take and start again", TAKE_DAMAGED) from error
 
     def append(self, event: Event) -> None:
         """Adds an event as one whole line; only the worker calls it."""
@@ -346,11 +367,11 @@ class JobFolder:
         """Holds the job for this process while it runs it. Raises PegbarError where another process does, or where the
         folder is no take."""
         if not (self.path / "job.json").exists():
-            raise PegbarError(f"{self.path} is no take: there is no job.json in it")
+            raise PegbarError(f"{self.path} is no take: there is no job.json in it", TAKE_DAMAGED)
         patient_until = time.monotonic() + 1.0  # whoever asks `is_running` holds the lock for an instant
         while (file := lock(self.path / "events.jsonl")) is None:
             if time.monotonic() > patient_until:
-                raise PegbarError(f"{self.path.name} is already being worked on by another Pegbar: wait until it is done")
+                raise PegbarError(f"{self.path.name} is already being worked on by another Pegbar: wait until it is done", IN_USE)
             time.sleep(0.05)
         with file:
             yield

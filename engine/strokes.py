@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import INPUT_UNREADABLE
 from .protocol import PegbarError, write_atomic
 
 CATMULL_ROM, POLY, BEZIER, NURBS = 0, 1, 2, 3
@@ -94,9 +95,11 @@ class Strokes:
             strokes.check()
             return strokes
         except OSError as error:
-            raise PegbarError(f"{path} cannot be read ({error.strerror or error}): read the drawing again") from error
+            raise PegbarError(f"{path} cannot be read ({error.strerror or error}): read the drawing again", INPUT_UNREADABLE) from error
         except (ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-            raise PegbarError(f"{path} is not a drawing's file or is damaged ({error}): read the drawing again") from error
+            raise PegbarError(
+                f"{path} is not a drawing's file or is damaged ({error}): read the drawing again", INPUT_UNREADABLE
+            ) from error
 
     def check(self) -> None:
         """Raises ValueError where the arrays do not fit together."""

@@ -21,7 +21,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .catalog import pipeline
+from .diagnostics import about, wordless
 from .drawing.frames import Frames, encode_png
+from .errors import BUG, DISK_FULL, ENGINE_PLAIN, INPUT_UNFIT, MODEL_DAMAGED, OUT_OF_MEMORY, SETTING
 from .protocol import (
     Cancelled,
     Done,
@@ -33,6 +35,7 @@ from .protocol import (
     PegbarError,
     Progress,
     Warned,
+    known_as,
     refused,
     write_atomic,
 )
@@ -152,32 +155,37 @@ def _attempt(folder: JobFolder, models: Models, tell: Tell, machine: Machine) ->
         return Done(time.monotonic() - started, cancelled=True)
     except PegbarError as error:
         log.error("%s", error)
-        return Failed(str(error))
+        return Failed(str(error), id=error.id)
     except MemoryError:
         log.exception("out of memory")
         models.clear()
-        return Failed("The computer has too little free memory for this job: close other programs or work at a smaller size")
+        text = "The computer has too little free memory for this job: close other programs or work at a smaller size"
+        return Failed(text, id=OUT_OF_MEMORY)
     except Exception as error:
         log.exception("a bug")
         models.clear()
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return Failed(str(refused(folder.path, error)))
+            return Failed(str(refused(folder.path, error)), id=DISK_FULL)
         text = f"Pegbar made a mistake ({type(error).__name__}: {error}): your frames are safe, send the report to the makers"
-        return Failed(text, traceback.format_exc())
+        return Failed(text, traceback.format_exc(), BUG)
 
 
 def _generate(folder: JobFolder, models: Models, tell: Tell, machine: Machine) -> None:
+    log.info("%s, device %s", about(), machine.device)
     job = folder.read_job()
-    spec = pipeline(job.pipeline)
-    job = replace(job, params=check(spec, job.params, job.inputs))
-    log.info("%s, job %s, pipeline %s, params %s, seed %d", folder.path, job.id, job.pipeline, job.params, job.seed)
+    with known_as(SETTING):
+        spec = pipeline(job.pipeline)
+        job = replace(job, params=check(spec, job.params, job.inputs))
+    log.info("%s, job %s, pipeline %s, params %s, seed %d", folder.path, job.id, spec.name, wordless(spec, job.params), job.seed)
     _sweep(folder)
     write_atomic(folder.reserve_file, bytes(RESERVE))
     report = JobReport(folder, job, tell)
     report.progress("Loading", 0, 0)
-    module, model = _loaded(spec, models, machine)
+    with known_as(MODEL_DAMAGED):
+        module, model = _loaded(spec, models, machine)
     inputs: Mapping[str, Frames] = {wanted.name: Frames(folder, job.inputs.get(wanted.name, ())) for wanted in spec.inputs}
-    module.generate(model, job, inputs, report)
+    with known_as(INPUT_UNFIT):
+        module.generate(model, job, inputs, report)
 
 
 def _loaded(spec: Pipeline, models: Models, machine: Machine) -> tuple[Any, Any]:
@@ -196,9 +204,8 @@ def code_of(spec: Pipeline, module: str = "pipeline") -> Any:
     except ModuleNotFoundError as error:
         if error.name not in DIFFUSION:
             raise
-        raise PegbarError(
-            f"{spec.label} needs the diffusion engine, and this Python lacks {error.name}: install pegbar-engine[diffusion] in it"
-        ) from error
+        text = f"{spec.label} needs the diffusion engine, and this Python lacks {error.name}: install pegbar-engine[diffusion] in it"
+        raise PegbarError(text, ENGINE_PLAIN) from error
 
 
 def _finished(folder: JobFolder) -> Done | None:

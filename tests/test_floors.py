@@ -14,6 +14,8 @@ GROUND_FLOOR = (
     "engine.spec",
     "engine.catalog",
     "engine.client",
+    "engine.diagnostics",
+    "engine.errors",
     "engine.spool",
     "engine.strokes",
     "engine.weights",

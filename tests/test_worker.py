@@ -14,6 +14,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from pegbar.engine.catalog import PIPELINES
+from pegbar.engine.errors import INPUT_UNFIT
 from pegbar.engine.protocol import PROTOCOL_VERSION, Done, Failed, FrameWritten, JobFolder, PegbarError, Progress, Warned
 from pegbar.engine.strokes import Strokes
 from pegbar.engine.worker import run_job
@@ -147,7 +148,7 @@ def test_what_the_user_can_act_on_is_told_without_a_traceback(tmp_path, pipeline
         raise PegbarError("The line art is all white: choose another strip")
 
     pipeline(generate)
-    assert run_job(still_take(tmp_path, pipeline="trial")) == Failed("The line art is all white: choose another strip")
+    assert run_job(still_take(tmp_path, pipeline="trial")) == Failed("The line art is all white: choose another strip", id=INPUT_UNFIT)
 
 
 def test_too_little_memory_is_told_in_one_sentence(tmp_path, pipeline):

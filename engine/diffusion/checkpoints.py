@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 from safetensors import SafetensorError, safe_open
 
+from ..errors import MODEL_UNSAFE
 from ..protocol import PegbarError
 
 Tensors = Mapping[str, torch.Tensor]
@@ -75,7 +76,8 @@ def read_pickle(path: Path) -> Any:
         with torch.serialization.safe_globals(_stand_ins(path) if zipped else []):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
-        raise PegbarError(f"{path} holds more than weights, so it was not opened: it may run a program; get it from its authors") from error
+        text = f"{path} holds more than weights, so it was not opened: it may run a program; get it from its authors"
+        raise PegbarError(text, MODEL_UNSAFE) from error
     except _NO_CHECKPOINT as error:
         raise PegbarError(f"{path} is damaged or no checkpoint ({_first_line(error)}): download it again") from error
 

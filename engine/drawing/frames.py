@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from ..errors import INPUT_UNREADABLE, TAKE_DAMAGED
 from ..protocol import InputFile, JobFolder, PegbarError
 from ..strokes import Strokes
 
@@ -103,7 +104,9 @@ def read_movie(path: Path) -> Iterator[NDArray[np.float32]]:
     except FileNotFoundError as error:
         raise _gone(path) from error
     except _DAMAGED as error:
-        raise PegbarError(f"{path} is no movie that can be read or is damaged ({_reason(error)}): export it again") from error
+        raise PegbarError(
+            f"{path} is no movie that can be read or is damaged ({_reason(error)}): export it again", INPUT_UNREADABLE
+        ) from error
 
 
 class Frames(Mapping[int, NDArray[np.float32] | Strokes]):
@@ -112,7 +115,7 @@ class Frames(Mapping[int, NDArray[np.float32] | Strokes]):
     def __init__(self, folder: JobFolder, files: tuple[InputFile, ...]) -> None:
         self._files = {file.frame: folder.file(file.file) for file in sorted(files, key=lambda file: file.frame)}
         if len(self._files) < len(files):
-            raise PegbarError(f"{folder.path.name} names a frame of an input twice: delete this take and start again")
+            raise PegbarError(f"{folder.path.name} names a frame of an input twice: delete this take and start again", TAKE_DAMAGED)
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -149,14 +152,14 @@ def _picture(path: Path) -> Iterator[Image.Image]:
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise _gone(path) from error
     except Image.DecompressionBombError as error:
-        raise PegbarError(f"{path} is too large ({_reason(error)}): export it with at most 8192x8192 pixels") from error
+        raise PegbarError(f"{path} is too large ({_reason(error)}): export it with at most 8192x8192 pixels", INPUT_UNREADABLE) from error
     except UnidentifiedImageError as error:
         what = "is empty" if path.stat().st_size == 0 else "is no picture that can be read"
-        raise PegbarError(f"{path} {what}: export it again as PNG, JPEG, TIFF, WebP or BMP") from error
+        raise PegbarError(f"{path} {what}: export it again as PNG, JPEG, TIFF, WebP or BMP", INPUT_UNREADABLE) from error
     except PermissionError as error:
-        raise PegbarError(f"{path} may not be read: change its permissions") from error
+        raise PegbarError(f"{path} may not be read: change its permissions", INPUT_UNREADABLE) from error
     except _DAMAGED as error:
-        raise PegbarError(f"{path} is damaged ({_reason(error)}): export it again") from error
+        raise PegbarError(f"{path} is damaged ({_reason(error)}): export it again", INPUT_UNREADABLE) from error
 
 
 def _floats(picture: Image.Image) -> NDArray[np.float32]:
@@ -205,7 +208,7 @@ def _on_white(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def _gone(path: Path) -> PegbarError:
-    return PegbarError(f"{path} is not there: put it back or choose another file")
+    return PegbarError(f"{path} is not there: put it back or choose another file", INPUT_UNREADABLE)
 
 
 def _reason(error: BaseException) -> str:
