@@ -29,6 +29,8 @@ SUFFIXES: dict[Kind, tuple[str, ...]] = {
 
 Value = bool | int | float | str
 
+Commercial = Literal["yes", "no", "unclear"]
+
 
 class Listed(Protocol):
     """One of any number that a folder of weights holds."""
@@ -117,6 +119,32 @@ class Weights:
     required: bool = True
     is_made: bool = False
     """The pipeline makes what lies there: `load` gets its place in the first weights folder, whether there is something or not."""
+    joined: bool = False
+    """A collection: what lies in all weights folders is used, not in the first alone. `load` gets the others as `<name> 2`, `<name> 3`."""
+    purpose: str = ""
+    """What it is for, as a sentence without a full stop."""
+    commercial: Commercial = "unclear"
+    """Whether works made with it may be sold."""
+    reason: str = ""
+    """Why, in one sentence."""
+    terms: str = ""
+    """What its user has to know and agree to before it is fetched, in plain words; nothing where empty."""
+    repository: str = ""
+    """`owner/name` on Hugging Face, where it can be fetched from there."""
+    files: tuple[str, ...] = ()
+    """What is fetched: files, or folders of the repository with their settings and the best one of several forms of their tensors; "" is
+    the top. They are looked for in the uppermost folder that has them all."""
+    revision: str = ""
+    """The full hash of a commit of the repository. Not known where empty: then the newest one is taken at the first download and recorded."""
+    gated: bool = False
+    """Its page asks to sign in and agree before anything is given."""
+    by_hand: tuple[str, ...] = ()
+    """The steps to get it where no program can, or the original of what is fetched."""
+
+    @property
+    def page(self) -> str:
+        """The web page where it is published and its licence can be read."""
+        return f"https://{self.source.split(',')[0]}"
 
 
 @dataclass(frozen=True)
@@ -140,6 +168,8 @@ class Pipeline:
     """Whether the seed changes the result."""
     whole_prompt: Callable[[Mapping[str, Any]], str] | None = None
     """What the model is told with these params, where that is more than the prompt."""
+    memory: str = ""
+    """How much graphics memory it takes, in a few words."""
     shares: str = ""
     """The pipeline whose weights it works with; its own where empty."""
 
@@ -154,6 +184,8 @@ class Report(Protocol):
 
     state: Path
     """A folder for what a later run needs to go on; the pipeline owns its files and writes them by `protocol.write_atomic`."""
+    memory_gb: float
+    """What the run may take of its device's memory, in GB of 2^30 bytes; 0 for all that is free."""
 
     def progress(self, phase: str, step: int, of: int) -> None:
         """Says where the run stands. Raises Cancelled where the other side asked to stop: call it between steps."""
@@ -169,6 +201,9 @@ class Report(Protocol):
 
     def warn(self, text: str) -> None:
         """Tells the artist something about the result, in one sentence."""
+
+    def planned(self, gigabytes: float, of: float, told: str) -> None:
+        """Says what memory the run takes, of how much there is (0 where that is not known), and what it does to save some."""
 
 
 def asked(pipeline: Pipeline, params: Mapping[str, Any]) -> tuple[Output, ...]:

@@ -71,7 +71,7 @@ def test_list_says_whose_weights_are_there(tmp_path, capsys):
         return {row.split()[0]: row for row in capsys.readouterr().out.splitlines()}
 
     before = told()
-    assert " none needed " in before["flat"] and " 12.68 GB missing " in before["lvcd"]
+    assert " none needed " in before["flat"] and " 11.12 GB missing " in before["lvcd"]
     for name in ("svd-fp16.safetensors", "lvcd.ckpt"):
         (tmp_path / name).touch()
     assert " there " in told()["lvcd"]

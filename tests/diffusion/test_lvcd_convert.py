@@ -112,6 +112,19 @@ def test_what_was_converted_is_taken_until_a_file_changes(folder):
     assert stamp.stat().st_mtime_ns != written
 
 
+def test_what_is_converted_of_a_folder_that_may_not_be_written_is_kept_in_the_own_one(folder, tmp_path_factory):
+    own, before = tmp_path_factory.mktemp("own") / "lvcd" / "converted", sorted(os.listdir(folder))
+    weights = {"svd": folder / "svd.safetensors", "lvcd": folder / "lvcd.ckpt", "converted": own}
+    folder.chmod(0o555)
+    try:
+        first = networks.load(weights, "cpu")
+        written = (own / "lvcd" / networks.STAMP).stat().st_mtime_ns
+        assert same(first, networks.load(weights, "cpu")) and (own / "lvcd" / networks.STAMP).stat().st_mtime_ns == written
+        assert sorted(os.listdir(folder)) == before
+    finally:
+        folder.chmod(0o755)
+
+
 def test_an_older_converters_work_and_a_damaged_one_are_made_anew(folder):
     first, kept = load(folder), folder / "converted" / "lvcd"
     stamp = json.loads((kept / networks.STAMP).read_text())

@@ -119,6 +119,7 @@ def test_motions_are_listed_by_name_with_picture_and_prompt(vidsketch_weights):
     assert (candle.name, candle.prompt, candle.picture) == ("candle", "", None)
     assert (flag.name, flag.prompt, flag.frames) == ("Waving Flag", "A flag waves.", 6)
     assert flag.picture == vidsketch_weights / "motions/flag/motion.png"
+    assert chosen(vidsketch_weights / "sd15", "Waving Flag", vidsketch_weights / "motions") == flag
     assert chosen(vidsketch_weights / "motions", "") == candle and chosen(vidsketch_weights / "motions", "Waving Flag") == flag
     with pytest.raises(PegbarError, match="choose one of candle, Waving Flag"):
         chosen(vidsketch_weights / "motions", "fish")

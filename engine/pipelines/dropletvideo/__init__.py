@@ -141,8 +141,17 @@ SPEC = Pipeline(
             "huggingface.co/DropletX/DropletVideo-5B",
             "its own, restricted; you agree to it on the page",
             21.1,
+            purpose="The video model, its image coder and its text encoder",
+            reason="Its own licence could not be read without signing in, and it probably derives from CogVideoX-5B, "
+            "whose licence asks commercial users to register",
+            terms="Its page asks you to sign in, to share your contact information and not to use it in experiments that harm people. It "
+            "probably derives from CogVideoX-5B, whose licence asks commercial users to register. Read the licence in its folder.",
+            repository="DropletX/DropletVideo-5B",
+            files=("transformer", "vae", "text_encoder", "tokenizer", "scheduler"),
+            gated=True,
         ),
     ),
+    memory="14.8 GB on the card with one model at a time, 4.9 GB at least",
     space="SEQUENCE_EDITOR",
     length=72,
     whole_prompt=whole_prompt,

@@ -57,9 +57,23 @@ SPEC = Pipeline(
         Weights(
             "checkpoint", ("checkpoint-2500", "text-to-video-ms-1.7b"), "huggingface.co/Hmrishav/t2v_sketch-lora",
             "MIT by its page, but derived from ModelScope's text-to-video: non-commercial research only", 7.2,
+            purpose="The text-to-video model, taught to draw", commercial="no",
+            reason="It holds ModelScope's text-to-video weights, which are for non-commercial use (CC BY-NC 4.0)",
+            terms="Its page says MIT, but it holds the weights of ModelScope's text-to-video model, whose licence (CC BY-NC 4.0) allows "
+            "research and private use alone. Do not use it for work that earns money.",
+            repository="Hmrishav/t2v_sketch-lora", files=("unet", "vae", "text_encoder", "tokenizer", "scheduler"),
         ),
-        Weights("lora", ("lora",), "huggingface.co/Hmrishav/t2v_sketch-lora", "MIT by its page", 0.037, required=False),
-        Weights("clip", ("clip-vit-base-patch32",), "huggingface.co/openai/clip-vit-base-patch32", "MIT", 0.6, required=False),
+        Weights(
+            "lora", ("lora",), "huggingface.co/Hmrishav/t2v_sketch-lora", "MIT by its page", 0.037, required=False,
+            purpose="The authors' changes by themselves, for a text-to-video-ms-1.7b that you have already", commercial="no",
+            reason="It works with ModelScope's text-to-video alone, which is for non-commercial use",
+            repository="Hmrishav/t2v_sketch-lora", files=("2500_unet.pt", "2500_text_encoder.pt"),
+        ),
+        Weights(
+            "clip", ("clip-vit-base-patch32",), "huggingface.co/openai/clip-vit-base-patch32", "MIT", 0.6, required=False,
+            purpose="Chooses the best of several variations", commercial="yes", reason="Published under MIT",
+            repository="openai/clip-vit-base-patch32", files=("",),
+        ),
     ),
     space="VIEW_3D",
 )  # fmt: skip

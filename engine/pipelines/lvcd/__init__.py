@@ -52,9 +52,34 @@ SPEC = Pipeline(
         Weights(
             "svd", ("svd.safetensors", "svd-fp16.safetensors"), "huggingface.co/stabilityai/stable-video-diffusion-img2vid",
             "Stability AI licence", 9.56,
+            purpose="Stable Video Diffusion, the video model that LVCD builds on",
+            reason="Its licence of 2023 allows research alone; the page now refers to Stability AI's Community licence, "
+            "which is free below one million US dollars of yearly revenue",
+            terms="Read on its page which licence holds for you: the one of 2023 forbids commercial use, Stability AI's Community licence "
+            "allows it to those who earn less than one million US dollars a year. Harmful uses are forbidden by both.",
+            repository="stabilityai/stable-video-diffusion-img2vid", files=("svd.safetensors",),
         ),
-        Weights("lvcd", ("lvcd.ckpt", "lvcd-fp16.safetensors"), "github.com/luckyhzt/LVCD", "None given; a derivative of SVD", 3.12),
-        Weights("sk_model", ("sk_model.pth",), "huggingface.co/lllyasviel/Annotators", "MIT", 0.017, required=False),
+        Weights(
+            "lvcd", ("lvcd.ckpt", "lvcd-fp16.safetensors"), "github.com/luckyhzt/LVCD", "None given; a derivative of SVD", 1.56,
+            purpose="LVCD's sketch ControlNet and its attention",
+            reason="Its authors have given no licence, which leaves all rights with them; it derives from Stable Video Diffusion "
+            "and was trained on six films",
+            terms="Its authors have published it without a licence, so that nobody is given a right to use it beyond trying it out; it was "
+            "trained on six animation films. Ask the authors before you show or sell what you make with it.",
+            repository="Kijai/LVCD-pruned", files=("lvcd-fp16.safetensors",),
+            by_hand=(
+                "What is fetched is a re-pack in half precision by Kijai; the authors' own lvcd.ckpt (3.1 GB) works as well",
+                "Open the page, follow its link to the checkpoint and download lvcd.ckpt with your browser",
+                "Press Import Files and choose it; it is read as it is, without running what a checkpoint may hold",
+            ),
+        ),
+        Weights(
+            "sk_model", ("sk_model.pth",), "huggingface.co/lllyasviel/Annotators", "MIT", 0.017, required=False,
+            purpose="Finds the lines in coloured frames", commercial="yes", reason="It is from informative-drawings, under MIT",
+            repository="lllyasviel/Annotators", files=("sk_model.pth",),
+        ),
+        Weights("converted", ("converted",), "what was converted here", "as SVD's and LVCD's", 0.0, required=False, is_made=True),
     ),
+    memory="11.2 GB on the card for full speed, 6.5 GB in turns, 2.9 GB at least",
     space="SEQUENCE_EDITOR",
 )  # fmt: skip

@@ -75,13 +75,13 @@ def load(weights: Mapping[str, Path], device: str, dtype: torch.dtype | None = N
     there is one, else as published. `dtype` is the device's own where None. `waiting`: they are in main memory until they are called
     (`memory.Turns`).
 
-    What is converted is kept in `converted/lvcd/` beside `svd` and taken from there next time, while the files stay as they were. Raises
-    PegbarError where a file is missing, damaged or another than was asked for.
+    What is converted is kept in `lvcd/` of the folder `converted` (beside `svd` where none is given) and taken from there next time, while
+    the files stay as they were. Raises PegbarError where a file is missing, damaged or another than was asked for.
     """
     place = device_of(device)
     dtype = dtype or precision_of(place)
     modules = empty(config_beside(weights["svd"]))
-    folder = weights["svd"].parent / "converted" / "lvcd"
+    folder = weights.get("converted", weights["svd"].parent / "converted") / "lvcd"
     tensors = _kept(folder, weights) or _keep(folder, weights, converted(modules, weights))
     if "conditioner" not in tensors:
         del modules["conditioner"]
@@ -202,8 +202,9 @@ def _keep(folder: Path, weights: Mapping[str, Path], tensors: dict[str, Tensors]
     stamp, parts = {**_stamp(weights), "networks": sorted(tensors)}, []
     try:
         # A folder that is marked as not to be written is left alone by an administrator's process too.
-        if not weights["svd"].parent.stat().st_mode & WRITABLE:
-            raise PermissionError(f"{weights['svd'].parent} is read-only")
+        there = next(place for place in folder.parents if place.exists())
+        if not there.stat().st_mode & WRITABLE:
+            raise PermissionError(f"{there} is read-only")
         folder.mkdir(parents=True, exist_ok=True)
         _clear(folder)
         for name, network in tensors.items():

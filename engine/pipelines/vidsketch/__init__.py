@@ -11,6 +11,11 @@ _SD15 = Weights(
     "huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
     "CreativeML OpenRAIL-M",
     4.3,
+    purpose="Stable Diffusion 1.5, the image model that VidSketch builds on",
+    commercial="yes",
+    reason="CreativeML OpenRAIL-M allows commercial use, but not the harmful uses that it lists",
+    repository="stable-diffusion-v1-5/stable-diffusion-v1-5",
+    files=("unet", "vae", "text_encoder", "tokenizer", "scheduler"),
 )
 
 SPEC = Pipeline(
@@ -79,10 +84,33 @@ SPEC = Pipeline(
     weights=(
         _SD15,
         Weights(
-            "motions", ("motions", "vidsketch"), "github.com/CSfufu/VidSketch, or `train vidsketch`", "CC BY-NC 4.0 (the authors')", 4.4
+            "motions",
+            ("motions", "vidsketch"),
+            "github.com/CSfufu/VidSketch, or `train vidsketch`",
+            "CC BY-NC 4.0 (the authors')",
+            4.4,
+            joined=True,
+            purpose="Learned motions, at least one: the authors', or those that you teach",
+            commercial="no",
+            reason="The authors' motions are CC BY-NC 4.0; one that you teach yourself is as free as your clips",
+            by_hand=(
+                "Teach a motion from your own clips by Teach a Motion: then nothing needs to be fetched; or",
+                "open the page and follow its link to Google Drive, which lets no program in",
+                "Download the folder of a motion with your browser and unpack it",
+                "Press Import Files and choose the folder; it is for work that earns no money",
+            ),
         ),
         Weights(
-            "adapter", ("adapter", "t2iadapter_sketch_sd15v2"), "huggingface.co/TencentARC/t2iadapter_sketch_sd15v2", "Apache-2.0", 0.31
+            "adapter",
+            ("adapter", "t2iadapter_sketch_sd15v2"),
+            "huggingface.co/TencentARC/t2iadapter_sketch_sd15v2",
+            "Apache-2.0",
+            0.31,
+            purpose="Leads the image model by drawings",
+            commercial="yes",
+            reason="Published under Apache-2.0",
+            repository="TencentARC/t2iadapter_sketch_sd15v2",
+            files=("",),
         ),
     ),
     space="VIEW_3D",

@@ -83,6 +83,8 @@ class Model:
     stable_diffusion: StableDiffusion
     adapter: T2IAdapter
     motions: Path
+    more_motions: tuple[Path, ...] = ()
+    """Further folders with motions, as a studio has one."""
     _kept: tuple[Motion, InflatedUNet] | None = None
 
     def network(self, motion: Motion) -> InflatedUNet:

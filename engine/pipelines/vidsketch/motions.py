@@ -43,9 +43,9 @@ def motions(folder: Path) -> tuple[Motion, ...]:
     return tuple(sorted(found, key=lambda motion: motion.name.casefold()))
 
 
-def chosen(folder: Path, name: str) -> Motion:
-    """The motion of that name, the first where it is empty. Raises PegbarError where there is none."""
-    found = motions(folder)
+def chosen(folder: Path, name: str, *others: Path) -> Motion:
+    """The motion of that name, the first where it is empty; in the folder before others. Raises PegbarError where there is none."""
+    found = [motion for place in (folder, *others) for motion in motions(place)]
     if not found:
         raise PegbarError(f"{folder} holds no motion: put a folder with a fine-tuned VidSketch network in it, or teach one")
     if motion := next((motion for motion in found if name in ("", motion.name)), None):

@@ -20,6 +20,7 @@ from ...diffusion.sampling import noise, rough_picture, seeded
 from ...drawing.frames import Frames
 from ...protocol import Job, PegbarError, write_atomic
 from ...spec import Report
+from ...weights import everywhere
 from . import drawings, models, sampling
 from .abstraction import Control, control_at, measured
 from .models import Model
@@ -46,7 +47,8 @@ class Drawings:
 def load(weights: Mapping[str, Path], device: str) -> Model:
     """The networks that every motion shares; a motion is loaded when a job asks for it. Raises PegbarError."""
     place = device_of(device)
-    return Model(models.load_stable_diffusion(weights["sd15"], place), models.load_adapter(weights["adapter"], place), weights["motions"])
+    motions, *more = everywhere(weights, "motions")
+    return Model(models.load_stable_diffusion(weights["sd15"], place), models.load_adapter(weights["adapter"], place), motions, tuple(more))
 
 
 def generate(model: Model, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
@@ -72,7 +74,7 @@ class _Video:
         self.noise = noise((1, 4, len(self.frames), *self.latent_shape[1:]), generator, self.base.device)
 
     def make(self) -> None:
-        motion = chosen(self.model.motions, self.job.params["motion"])
+        motion = chosen(self.model.motions, self.job.params["motion"], *self.model.more_motions)
         text = self.base.encode_text(self.job.params["negative_prompt"], self.job.params["prompt"] or motion.prompt)
         drawn = self._read()
         settings = self._settings(drawn.control, motion)
