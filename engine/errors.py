@@ -1,6 +1,6 @@
 """The catalog of what can go wrong: for each number what happened, why, and what to press. Standard library only.
 
-A PegbarError says it in its own words, with its values; its `id` leads here and to docs/errors.md. `python -m engine errors` prints that page.
+A PegbarError says it in its own words, with its values; its `id` leads here and to docs/errors.md, which is `page()`.
 """
 
 from collections.abc import Iterator

@@ -2,9 +2,9 @@
 
 import bpy
 
-from . import engine, listing, references, run, takes
+from . import engine, listing, references, reports, run, takes
 
-CLASSES = (*run.CLASSES, *takes.CLASSES, *references.CLASSES, *engine.CLASSES, *listing.CLASSES)
+CLASSES = (*run.CLASSES, *takes.CLASSES, *references.CLASSES, *engine.CLASSES, *listing.CLASSES, *reports.CLASSES)
 
 
 def register() -> None:

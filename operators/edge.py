@@ -1,10 +1,12 @@
 """The operators' edge: where a fault becomes one sentence in Blender's status bar."""
 
 import logging
+import traceback
 
 import bpy
 
 from ..engine.protocol import PegbarError
+from ..runs import reporting
 
 log = logging.getLogger(__name__)
 
@@ -20,5 +22,6 @@ class Edge:
             self.report({"ERROR"}, str(error))
         except Exception as error:
             log.exception("a bug")
+            reporting.note(traceback.format_exc())
             self.report({"ERROR"}, f"Pegbar made a mistake ({type(error).__name__}: {error})")
         return {"CANCELLED"}

@@ -91,16 +91,4 @@ class PEGBAR_OT_restart_engine(Edge, bpy.types.Operator):
         engine.restart()
 
 
-class PEGBAR_OT_copy_report(Edge, bpy.types.Operator):
-    """Copy what happened, for a message to the makers"""
-
-    bl_idname = "pegbar.copy_report"
-    bl_label = "Copy Report"
-
-    pipeline: bpy.props.StringProperty(name="Pipeline", options={"HIDDEN", "SKIP_SAVE"})
-
-    def act(self, context: bpy.types.Context) -> None:
-        context.window_manager.clipboard = run.report(self.pipeline)
-
-
-CLASSES = (PEGBAR_OT_run, PEGBAR_OT_cancel, PEGBAR_OT_restart_engine, PEGBAR_OT_copy_report)
+CLASSES = (PEGBAR_OT_run, PEGBAR_OT_cancel, PEGBAR_OT_restart_engine)

@@ -12,7 +12,7 @@ from ..preferences import engine_python
 from ..runs import engine, models, placing, preview, run, takes
 from ..runs.request import chosen_strip, describe, request, rhythm_property, scene_of
 from ..settings import PEGBAR_PG_scene, Picture, values_of
-from . import listing
+from . import failure, listing
 
 BUTTON_SCALE = 1.5
 CHARACTER_PX = 6.0
@@ -183,7 +183,7 @@ def _active(box: bpy.types.UILayout, context: bpy.types.Context, running: run.Ru
         column.operator("pegbar.restart_engine", icon="FILE_REFRESH")
         row = column.row(align=True)
         row.operator("pegbar.cancel").key = running.key
-        row.operator("pegbar.copy_report").pipeline = running.pipeline
+        failure.report(column, running)
         return
     words, share = _progress(running)
     row = box.row(align=True)
@@ -228,12 +228,7 @@ def _ended(box: bpy.types.UILayout, context: bpy.types.Context, last: run.Run) -
     take = next((take for take in takes.listed() if take.folder == last.folder), None)
     if last.phase == "failed":
         text(box, context, last.text, "ERROR")
-        row = box.row(align=True)
-        if take:
-            row.operator("pegbar.finish_take", text="Try Again").folder = str(take.folder.path)
-        else:
-            row.operator("pegbar.run", text="Try Again").pipeline = last.pipeline
-        row.operator("pegbar.copy_report").pipeline = last.pipeline
+        failure.buttons(box, last, take)
     elif take is None:
         text(box, context, "Stopped.")
     elif take.is_lesson:

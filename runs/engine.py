@@ -5,6 +5,7 @@ from pathlib import Path
 import bpy
 
 from ..engine.client import Health, Worker
+from ..engine.errors import ENGINE_MISSING
 from ..engine.protocol import JobFolder, PegbarError
 from ..preferences import engine_python, machine, user_folder
 
@@ -36,7 +37,7 @@ def interpreter() -> Path:
     """The engine's Python. Raises PegbarError where none is set."""
     python = engine_python()
     if python is None:
-        raise PegbarError(MISSING)
+        raise PegbarError(MISSING, ENGINE_MISSING)
     return python
 
 
@@ -44,7 +45,7 @@ def check() -> None:
     """Raises PegbarError where no job can be run, before anything is read for it."""
     python = interpreter()
     if not python.exists():
-        raise PegbarError(f"There is no Python at {python}: choose the engine's Python in the preferences")
+        raise PegbarError(f"There is no Python at {python}: choose the engine's Python in the preferences", ENGINE_MISSING)
 
 
 def submit(folder: JobFolder) -> None:

@@ -22,6 +22,8 @@ from .placing import has_hidden_source
 from .teaching import SILENT_STRIPS
 
 SEEDS = 10_000
+MEMORY = "memory"
+"""The setting by which a pipeline is told to take less: automatic first, then from most to least."""
 RHYTHMS = {1: "on ones", 2: "on twos", 3: "on threes"}
 
 
@@ -106,6 +108,14 @@ def request_of(job: Job) -> Request:
     sources = takes.sources_of(job)
     frames = {name: tuple(file.frame for file in job.inputs[name]) for name in sources}
     return Request(job.pipeline, job.params, job.shot, job.seed, sources, frames, takes.target_of(job))
+
+
+def smaller(job: Job) -> Job | None:
+    """The same request in a way that needs less memory; None where its pipeline has no such way, or this is the last."""
+    param = next((param for param in pipeline(job.pipeline).params if param.name == MEMORY), None)
+    modes = [value for value, _, _ in param.choices] if param else []
+    at = modes.index(job.params[MEMORY]) if modes else 0
+    return replace(job, params={**job.params, MEMORY: modes[-1] if at == 0 else modes[at + 1]}) if at + 1 < len(modes) else None
 
 
 def seeded(wanted: Request, keep: bool) -> Request:

@@ -6,7 +6,6 @@ Its state lives here and in the take's folder, so that undo, saving and File > O
 import base64
 import itertools
 import logging
-import platform
 import shutil
 import time
 import traceback
@@ -17,8 +16,8 @@ from typing import Any, Literal
 
 import bpy
 
-from ..engine import __version__
 from ..engine.catalog import pipeline
+from ..engine.errors import BUG, ENGINE_LOST, RESULT_UNPLACED, SETTING, SOURCE_GONE
 from ..engine.protocol import (
     Done,
     Event,
@@ -30,6 +29,7 @@ from ..engine.protocol import (
     Progress,
     Shot,
     State,
+    known_as,
     state_of,
     write_atomic,
 )
@@ -47,6 +47,9 @@ BUSY_S, FOLLOW_S = 0.01, 0.1
 
 TEST_PICTURE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4nGP4z8DA8B8ABgAB/3hctoEAAAAASUVORK5CYII=")
 """A PNG of 2 x 2 pixels."""
+
+_USUAL = {"reading": SOURCE_GONE, "engine": ENGINE_LOST, "placing": RESULT_UNPLACED}
+"""What is met in each phase where the sentence has no number of its own."""
 
 Step = Generator[bool, None, None]
 """Yields whether there is more to do at once; else the engine has to go on first."""
@@ -70,6 +73,9 @@ class Run:
     text: str = ""
     """Why it failed, or what keeps the engine from going on, in one sentence."""
     report: str = ""
+    """What a report says besides: a traceback, or what the engine printed last."""
+    error: str = ""
+    """Why it failed, or what keeps the engine from going on, as the number of its entry in `engine.errors`."""
     ahead: int = 0
     """How many jobs the engine does before it."""
     is_lost: bool = False
@@ -114,6 +120,11 @@ def active() -> list[Run]:
     return [run for run in _runs if run.is_active]
 
 
+def recent() -> list[Run]:
+    """The runs since the file was opened of which something is known, the last of each pipeline, oldest first."""
+    return list(_runs)
+
+
 def latest(*names: str) -> Run | None:
     """The last run of any of these pipelines since the file was opened."""
     return next((run for run in reversed(_runs) if run.pipeline in names), None)
@@ -122,16 +133,6 @@ def latest(*names: str) -> Run | None:
 def of_folder(folder: JobFolder) -> Run | None:
     """The run that works on a take."""
     return next((run for run in active() if run.folder == folder), None)
-
-
-def report(name: str) -> str:
-    """All that is known of a pipeline's last run, for a message to the makers."""
-    run = latest(name)
-    head = f"Pegbar {__version__}, Blender {bpy.app.version_string}, {platform.platform()}"
-    if run is None:
-        return head
-    request = f"{run.pipeline} {dict(run.job.params)} seed {run.job.seed} {run.shot}" if run.job else f"{run.pipeline} {run.shot}"
-    return "\n".join(filter(None, (head, request, f"{run.phase}: {run.text}", run.report)))
 
 
 def start(wanted: Request, replaces: bool = False) -> Run:
@@ -166,7 +167,7 @@ def run_to_end(run: Run) -> None:
     while run.is_active:
         if not advance(run) and run.is_active:
             if run.is_lost:
-                _fail(run, run.text, run.report)
+                _fail(run, run.text, run.report, run.error)
             time.sleep(FOLLOW_S / 2)
     if run.phase == "failed":
         raise PegbarError(run.text)
@@ -195,10 +196,10 @@ def advance(run: Run) -> bool:
     except StopIteration:
         return False
     except PegbarError as error:
-        _fail(run, str(error))
+        _fail(run, str(error), id=error.id or _USUAL[run.phase])
     except Exception as error:  # the operator's edge: a run is an operator that outlives its call
         log.exception("a bug")
-        _fail(run, f"Pegbar made a mistake ({type(error).__name__}: {error}): send the report to the makers", traceback.format_exc())
+        _fail(run, f"Pegbar made a mistake ({type(error).__name__}: {error}): send the report to the makers", traceback.format_exc(), BUG)
     return False
 
 
@@ -220,13 +221,14 @@ def _begin(run: Run, steps: Step) -> Run:
 
 def _whole(run: Run, wanted: Request) -> Step:
     yield True  # the click answers at once
-    run.folder = JobFolder.create(takes.shot_folder(wanted.shot.scene, wanted.target.source))
+    run.folder = takes.create(wanted.shot.scene, wanted.target.source)
     kinds = {entry.name: entry.kind for entry in pipeline(wanted.pipeline).inputs}
     inputs = {}
     for index, (name, sources) in enumerate(wanted.sources.items()):
         steps = READ[kinds[name]](bpy.data.scenes[wanted.shot.scene], sources, wanted.frames[name], run.folder, name)
         inputs[name] = yield from _shared(run, steps, index, len(wanted.sources))
-    params = check(pipeline(wanted.pipeline), wanted.params, inputs)
+    with known_as(SETTING):
+        params = check(pipeline(wanted.pipeline), wanted.params, inputs)
     job = Job(wanted.pipeline, params, inputs, wanted.shot, wanted.seed, origin=wanted.origin)
     run.folder.write_job(job)
     run.job = job
@@ -251,7 +253,7 @@ def _generated(run: Run) -> Generator[bool, None, bool]:
     engine.submit(run.folder)
     end = yield from _follow(run, old, offset)
     if isinstance(end, Failed):
-        _fail(run, end.text, end.traceback)
+        _fail(run, end.text, end.traceback, end.id)
     elif end.cancelled:
         _end(run, "stopped")
     return isinstance(end, Done) and not end.cancelled
@@ -307,9 +309,9 @@ def _follow(run: Run, old: list[Event], offset: int) -> Generator[bool, None, Do
         preview.look(run.folder.preview_file)
         health = engine.ask()
         run.is_lost = health.name in ("silent", "gone")
-        run.text, run.report = health.text, health.log
+        run.text, run.report, run.error = health.text, health.log, health.id
         if not held and not run.is_lost:
-            raise PegbarError(health.text or f"The engine gave up {run.folder.path.name} without a word: try again")
+            raise PegbarError(health.text or f"The engine gave up {run.folder.path.name} without a word: try again", health.id)
         yield False
 
 
@@ -331,10 +333,10 @@ def _time(run: Run) -> None:
         run.pace = now, time.monotonic()
 
 
-def _fail(run: Run, text: str, report: str = "") -> None:
+def _fail(run: Run, text: str, report: str = "", id: str = "") -> None:
     if run.phase == "reading":
         _drop_unasked(run)
-    run.text, run.report = text, report
+    run.text, run.report, run.error = text, report, id
     _end(run, "failed")
 
 

@@ -12,10 +12,11 @@ import bpy
 
 from ..engine.catalog import PIPELINES
 from ..engine.client import unfinished
+from ..engine.errors import FILE_UNSAVED, PLACE_REFUSED
 from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, Progress, State, refused
 from ..engine.protocol import takes as takes_in
 from ..engine.spec import asked
-from ..preferences import takes_folder
+from ..preferences import takes_folder, user_folder
 from ..timeline import Source, Target
 from . import engine, redraw
 
@@ -87,6 +88,17 @@ def shot_folder(scene: str, source: str) -> Path:
     """The folder of a shot's takes, named after its scene and its drawing or strip."""
     name = UNSAFE.sub("-", f"{scene} {source}").lstrip(". ")[:NAME_LENGTH].rstrip(". ")
     return takes_folder() / (name or "shot")
+
+
+def create(scene: str, source: str) -> JobFolder:
+    """Makes the folder of a shot's next take. Raises PegbarError."""
+    folder = shot_folder(scene, source)
+    try:
+        return JobFolder.create(folder)
+    except PegbarError as error:
+        if bpy.data.filepath or user_folder() not in folder.parents or error.id != PLACE_REFUSED:
+            raise
+        raise PegbarError(f"Save the file first, so that takes have a place to live: {error}", FILE_UNSAVED) from error
 
 
 def target_of(job: Job) -> Target:
