@@ -19,10 +19,12 @@ GROUND_FLOOR = (
     "engine.spool",
     "engine.strokes",
     "engine.weights",
+    "engine.models.cards",
+    "engine.models.records",
 )
 BLENDER_MODULES = {"bpy", "mathutils", "gpu", "bl_ui", "addon_utils", "bpy_extras", "blf"}
-CORE_LIBRARIES = {"numpy", "scipy", "skimage", "skia", "PIL", "av", "safetensors"}
-DIFFUSION_LIBRARIES = {"torch", "diffusers", "transformers", "xformers", "torchao", "accelerate", "huggingface_hub"}
+CORE_LIBRARIES = {"numpy", "scipy", "skimage", "skia", "PIL", "av", "safetensors", "huggingface_hub", "httpx2"}
+DIFFUSION_LIBRARIES = {"torch", "diffusers", "transformers", "xformers", "torchao", "accelerate"}
 DIFFUSION_FREE = ("flat", "liven", "still")
 
 
