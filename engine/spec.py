@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 
 from .protocol import InputFile, PegbarError
 
-Kind = Literal["sketch", "lineart", "reference", "image", "clip", "strokes", "notes"]
-"""strokes: one `.npz` of `engine.strokes` a frame. sketch, lineart, reference, image, clip: an image file a frame, or a `.npz` of
+Kind = Literal["sketch", "lineart", "reference", "image", "clip", "strokes", "fills", "notes"]
+"""strokes: one `.npz` of `engine.strokes` a frame; fills: the same, to lie under the lines they were made from. sketch, lineart, reference, image, clip: an image file a frame, or a `.npz` of
 strokes that the engine rasterises. notes: one JSON file a frame."""
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -19,6 +19,7 @@ _PAINTED = (*_IMAGES, ".npz")
 SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "sketch": _PAINTED,
     "strokes": (".npz",),
+    "fills": (".npz",),
     "lineart": _PAINTED,
     "reference": _PAINTED,
     "image": _PAINTED,
@@ -207,8 +208,9 @@ class Report(Protocol):
 
 
 def asked(pipeline: Pipeline, params: Mapping[str, Any]) -> tuple[Output, ...]:
-    """The outputs that these params ask for."""
-    return tuple(output for output in pipeline.outputs if not output.option or params.get(output.option))
+    """The outputs that these params ask for; one that an older take does not know has its default."""
+    params = {param.name: param.default for param in pipeline.params} | dict(params)
+    return tuple(output for output in pipeline.outputs if not output.option or params[output.option])
 
 
 def complete(pipeline: Pipeline, params: Mapping[str, Any]) -> dict[str, Value]:

@@ -26,7 +26,7 @@ def planes(strokes: Strokes) -> dict[int, Array]:
         rows = finite & (layer == i)
         points, depth = strokes.points[rows], strokes.depth[rows]
         plane = _fitted(points, depth)
-        there, flat = (_in_space(strokes, i, points, values) for values in (depth, _depth(points, plane)))
+        there, flat = (_in_space(strokes, i, points, values) for values in (depth, on_plane(points, plane)))
         off = np.linalg.norm(there - flat, axis=1)
         if (off <= _FLAT * np.linalg.norm(np.ptp(there, axis=0))).all():
             found[i] = plane
@@ -35,10 +35,11 @@ def planes(strokes: Strokes) -> dict[int, Array]:
 
 def laid(stroke: Stroke, plane: Array | None) -> Stroke:
     """The stroke on the plane of its layer; as it is where that has none."""
-    return stroke if plane is None else replace(stroke, depth=_depth(stroke.shape.points, plane))
+    return stroke if plane is None else replace(stroke, depth=on_plane(stroke.shape.points, plane))
 
 
-def _depth(points: Array, plane: Array) -> Array:
+def on_plane(points: Array, plane: Array) -> Array:
+    """The depth (k,) of points of the picture on a plane."""
     return points @ plane[:2] + plane[2]
 
 

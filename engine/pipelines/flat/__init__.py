@@ -12,13 +12,16 @@ SPEC = Pipeline(
         Input("reference", "reference", "Reference", "Add a coloured frame of this shot", several=True),
     ),
     outputs=(
-        Output("clip", "clip", "Colour"),
+        Output("clip", "clip", "Colour", option="as_clip"),
+        Output("fills", "fills", "Fills", option="as_fills"),
         Output("colour", "clip", "Colour Without Lines", option="separate_lines"),
         Output("lines", "clip", "Lines", option="separate_lines"),
         Output("notes", "notes", "Regions to Check"),
     ),
     params=(
         Param("close_gaps", 6, "Close Gaps", "Gaps in the lines up to this many pixels do not leak colour", 0, 40),
+        Param("as_clip", True, "Pictures", "Give colour and lines as pictures"),
+        Param("as_fills", False, "Fills", "Give the colour as fill strokes on a layer under the drawing's lines, one material a colour"),
         Param("separate_lines", False, "Lines as Own Strip", "Also give colour and lines as two clips"),
         Param("speck_size", 12, "Specks", "Regions smaller than this many pixels take the colour around them", 0, 1000, advanced=True),
         Param("threshold", 0.5, "Ink Threshold", "How dark a pixel is to count as line, between paper and ink", 0.05, 0.95, advanced=True),

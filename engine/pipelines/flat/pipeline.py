@@ -7,7 +7,7 @@ was cut off goes on to the same bits. Knows no Blender.
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,10 +17,13 @@ from scipy import ndimage
 
 from ...drawing import cels, lineart
 from ...drawing.cels import Pixels
+from ...drawing.fills import fills
 from ...drawing.frames import Frames
 from ...drawing.regions import Colours, Labels, Painted, eight_bit, from_colours, merged, painted, segment, separated
 from ...protocol import Job, PegbarError, write_atomic
-from ...spec import Report
+from ...spec import Report, asked
+from ...strokes import Strokes
+from . import SPEC
 from .description import Floats, Regions, describe
 from .matching import Coloured, Matched, carried, coloured, match
 
@@ -42,7 +45,7 @@ def load(weights: Mapping[str, Path], device: str) -> None:
 def generate(model: None, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
     """Writes a coloured frame for each frame of the shot, in order, and the notes of what to check. Raises PegbarError, Cancelled."""
     shot = _Shot(job, inputs["lineart"], inputs["reference"], report)
-    wanted = ["clip", "notes"] + ["colour", "lines"] * bool(job.params["separate_lines"])
+    wanted = [output.name for output in asked(SPEC, job.params)]
     for step, frame in enumerate(shot.frames):
         if all(frame in report.written(output) for output in wanted):
             continue
@@ -90,6 +93,7 @@ class _Shot:
         if all(self._regions(cel) is None for cel in range(len(self._first))):  # stops at the first drawing that has lines
             raise PegbarError("No frame of the line art has lines: choose a strip or a drawing with lines")
         self.palette, self.anchors = self._read_references()
+        self._home = self._read_home() if job.params["as_fills"] else ""
 
     # --- drawings
 
@@ -129,6 +133,19 @@ class _Shot:
     def _kept(self, name: str, cel: int) -> Path:
         return self._report.state / f"{name}_{cel:05d}.npz"
 
+    def _read_home(self) -> str:
+        """The lowest layer that is in all drawings, in whose space fills are drawn. Raises PegbarError where the line art is pictures."""
+        common: tuple[str, ...] | None = None
+        for number in self._first:
+            drawing = self._lines[number]
+            if not isinstance(drawing, Strokes):
+                raise PegbarError("Fills lie under the strokes of a drawing, and this line art is pictures: choose a drawing, or pictures back")
+            if common is None and drawing.fill_colour[:, 3].any():
+                self._report.warn("The drawing has fills of its own, which lie over the new ones: make its materials without fill")
+            if len(drawing.layers):
+                common = tuple(name for name in (common or drawing.layers) if name in drawing.layers)
+        return common[0] if common else ""
+
     def forget(self, cel: int) -> None:
         """Removes what no later drawing is matched from; it is made again where a frame repeats the drawing."""
         for name in ("labels", "regions"):
@@ -151,6 +168,18 @@ class _Shot:
         of_each = np.split(index[: len(areas)], np.cumsum([len(anchor.regions) for anchor in found])[:-1])
         anchors = [replace(anchor, index=index) for anchor, index in zip(found, of_each, strict=True)]
         return palette, tuple(sorted(anchors, key=lambda anchor: anchor.cel))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What each colour of the palette is called: as the material of a reference's fills that has this one colour, or by its number."""
+        used: dict[str, set[bytes]] = {}
+        for reference in (self._references[number] for number in self._references.numbers):
+            if isinstance(reference, Strokes):
+                colours = eight_bit(reference.fill_colour)
+                for i in np.flatnonzero((colours[:, 3] > 0) & (reference.material >= 0)):
+                    used.setdefault(reference.materials[reference.material[i]], set()).add(colours[i].tobytes())
+        name_of = {colours.pop(): name for name, colours in used.items() if len(colours) == 1}
+        return tuple(name_of.get(colour.tobytes(), f"Pegbar Colour {i:02d}") for i, colour in enumerate(self.palette, start=1))
 
     def _painting(self, number: int) -> Pixels:
         return eight_bit(cels.exact(self._references[number], self.size))
@@ -256,11 +285,23 @@ class _Shot:
         colour = self.palette[at]
         layer = self._layer(cel)
         contents: dict[str, Any] = {"notes": _notes(labels, self.palette[index], confidence, self.params["check_below"])}
-        contents["clip"] = (colour if layer is None else cels.over(layer, colour)) / np.float32(255)
+        if "clip" in wanted:
+            contents["clip"] = (colour if layer is None else cels.over(layer, colour)) / np.float32(255)
+        if "fills" in wanted:
+            contents["fills"] = self._fills(cel, labels, at)
         if "lines" in wanted:
             contents["colour"] = colour / np.float32(255)
             contents["lines"] = np.zeros(colour.shape, np.float32) if layer is None else layer
         return contents
+
+
+    def _fills(self, cel: int, labels: Labels, at: NDArray[np.int32]) -> Strokes:
+        drawing = self._lines[self._first[cel]]
+        assert isinstance(drawing, Strokes)
+        if not drawing.layers:
+            return drawing  # without a layer there is no place for them
+        home = self._home if self._home in drawing.layers else drawing.layers[0]
+        return fills(labels, at, self.palette, self.names, drawing, home)
 
 
 def _cels(frames: tuple[int, ...], lines: Frames) -> tuple[dict[int, int], list[int]]:
