@@ -93,6 +93,8 @@ class Job:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     origin: Mapping[str, Any] = field(default_factory=dict)
     """Where the other side took the inputs from and where the result goes: its own plain data, which the engine passes over."""
+    private: bool = False
+    """Its pictures do not hold what the user has written himself."""
 
 
 @dataclass(frozen=True)
@@ -274,6 +276,11 @@ class JobFolder:
             while True:
                 number += 1
                 with contextlib.suppress(FileExistsError):
+    @property
+    def card_file(self) -> Path:
+        """What made the take, as `provenance` tells it; written by the worker."""
+        return self.path / "provenance.json"
+
                     folder = cls(shot_folder / f"take_{number:03d}")
                     folder.path.mkdir()
                     (folder.path / "inputs").mkdir()
@@ -327,7 +334,8 @@ class JobFolder:
             shot = data["shot"]
             shot = Shot(str(shot["scene"]), int(shot["first"]), int(shot["last"]), float(shot["fps"]), int(shot["step"]))
             seed, origin = int(data["seed"]), dict(data.get("origin", {}))
-            return Job(str(data["pipeline"]), dict(data["params"]), inputs, shot, seed, int(protocol), str(data["id"]), origin)
+            private = bool(data.get("private", False))
+            return Job(str(data["pipeline"]), dict(data["params"]), inputs, shot, seed, int(protocol), str(data["id"]), origin, private)
         except OSError as error:
             text = f"{path} cannot be read ({error.strerror}): the take is incomplete, delete it and start again"
             raise PegbarError(text, TAKE_DAMAGED) from error

@@ -42,6 +42,12 @@ class Listed(Protocol):
     @property
     def picture(self) -> Path | None: ...
 
+    @property
+    def weights(self) -> Path: ...
+
+    @property
+    def is_taught(self) -> bool: ...
+
 
 @dataclass(frozen=True)
 class Listing:

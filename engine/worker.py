@@ -40,6 +40,7 @@ from .protocol import (
     write_atomic,
 )
 from .spec import Pipeline, check
+from .provenance import KEY, Card, Meanwhile, card_of, changed, embedded, keep, kept, used
 from .spool import Spool
 from .strokes import Strokes
 from .weights import UNSET, Machine, locate
@@ -96,11 +97,15 @@ def serve(path: Path, machine: Machine = UNSET) -> NoReturn:
 class JobReport:
     """What a pipeline tells and keeps, as files and events of its job (see `spec.Report`)."""
 
-    def __init__(self, folder: JobFolder, job: Job, tell: Tell) -> None:
+    card: Meanwhile | None = None
+    """Where the result comes from, while its hashes are worked out."""
+
+    def __init__(self, folder: JobFolder, job: Job, tell: Tell, memory_gb: float = 0.0) -> None:
         self.state = folder.state_folder
         self._folder = folder
         self._tell = tell
-        self._recipe = {"pegbar": json.dumps({"job": job.id, "pipeline": job.pipeline, "params": dict(job.params), "seed": job.seed})}
+        self._private = job.private
+        self._text: dict[str, str] = {}
         self._index = {frame: index for index, frame in enumerate(job.shot.frames, start=1)}
         self._written = {(f.output, f.frame) for f in folder.state().frames if folder.file(f.file).is_file()}
         self._phases: set[str] = set()
@@ -116,7 +121,7 @@ class JobReport:
             self._say(Progress(phase, step, of))
 
     def write(self, output: str, frame: int, content: object) -> None:
-        suffix, data = self._encode(content)
+        suffix, data = self._encode(content, self._provenance())
         file = self._folder.output_file(output, self._index[frame], suffix)
         write_atomic(self._folder.file(file), data)
         self._written.add((output, frame))
@@ -126,7 +131,7 @@ class JobReport:
         return frozenset(frame for name, frame in self._written if name == output)
 
     def preview(self, image: object) -> None:
-        write_atomic(self._folder.preview_file, self._encode(image)[1])
+        write_atomic(self._folder.preview_file, self._encode(image, {})[1])
 
     def warn(self, text: str) -> None:
         self._say(Warned(text))
@@ -135,11 +140,22 @@ class JobReport:
         self._folder.append(event)
         self._tell(event)
 
-    def _encode(self, content: object) -> tuple[str, bytes]:
+    def _provenance(self) -> dict[str, str]:
+        """What each picture holds. The card of a run before this one stays: so a picture is the same whenever it is made."""
+        if not self._text and self.card is not None:
+            now, before = self.card.get(), kept(self._folder)
+            if before is None:
+                keep(self._folder, now)
+            elif others := changed(before, now):
+                self.warn(f"The {' and the '.join(others)} of this take changed since it was begun: its frames may not match")
+            self._text = {KEY: embedded(before or now, not self._private)}
+        return self._text
+
+    def _encode(self, content: object, text: Mapping[str, str]) -> tuple[str, bytes]:
         if isinstance(content, Strokes):
             return ".npz", content.to_bytes()
         if isinstance(content, np.ndarray):
-            return ".png", encode_png(content, self._recipe)
+            return ".png", encode_png(content, text)
         return ".json", json.dumps(content, ensure_ascii=False, indent=1).encode()
 
 
@@ -188,11 +204,18 @@ def _generate(folder: JobFolder, models: Models, tell: Tell, machine: Machine) -
         module.generate(model, job, inputs, report)
 
 
+        report.card = Meanwhile(lambda: _card(folder, job, spec, machine))  # the weights are in memory now: they are hashed from there
 def _loaded(spec: Pipeline, models: Models, machine: Machine) -> tuple[Any, Any]:
     if spec.name not in models:
         models.clear()
         weights = locate(spec, machine.weights)
         module = code_of(spec)
+def _card(folder: JobFolder, job: Job, spec: Pipeline, machine: Machine) -> Card:
+    weights = list(used(spec, job.params, locate(spec, machine.weights), machine.weights))
+    place = import_module(".diffusion.devices", __package__).described(machine.device) if spec.weights else ("cpu", "")
+    return card_of(folder, job, weights, *place)
+
+
         models[spec.name] = module, module.load(weights, machine.device)
     return models[spec.name]
 

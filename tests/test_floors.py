@@ -16,6 +16,7 @@ GROUND_FLOOR = (
     "engine.client",
     "engine.diagnostics",
     "engine.errors",
+    "engine.provenance",
     "engine.spool",
     "engine.strokes",
     "engine.weights",

@@ -76,13 +76,6 @@ def test_a_done_job_is_left_as_it_is(tmp_path):
     assert [os.stat(folder.outputs / f).st_mtime_ns for f in files(folder)] == before
 
 
-def test_a_png_carries_its_recipe(tmp_path):
-    folder = still_take(tmp_path, seed=11)
-    run_job(folder)
-    recipe = json.loads(Image.open(folder.outputs / "clip" / "0002.png").text["pegbar"])
-    assert recipe == {"job": "id", "pipeline": "still", "params": {"seconds_per_frame": 0.0}, "seed": 11}
-
-
 def test_cancel_between_steps_keeps_frames_and_the_job_goes_on_after_them(tmp_path):
     folder = still_take(tmp_path, frames=5)
     end = run_job(folder, tell=cancelling(folder, after=2))

@@ -27,6 +27,8 @@ class Motion:
     prompt: str = ""
     frames: int = TRAINED_FRAMES
     picture: Path | None = None
+    is_taught: bool = False
+    """Pegbar has written it: it is none of the authors'."""
 
     @property
     def low_rank(self) -> bool:
@@ -66,6 +68,7 @@ def _motion(folder: Path) -> Motion | None:
         prompt=prompt if isinstance(prompt, str) else "",
         frames=frames if isinstance(frames, int) and frames > 1 else TRAINED_FRAMES,
         picture=picture if picture.is_file() else None,
+        is_taught=bool(card),
     )
 
 
