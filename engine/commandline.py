@@ -15,10 +15,11 @@ from typing import Any
 
 from .catalog import PIPELINES
 from .drawing.frames import encode_png, read_movie
+from .models import commands as models_commands
 from .pipelines.vidsketch import TRAINING
 from .protocol import InputFile, Job, JobFolder, PegbarError, Shot, refused, write_atomic
 from .spec import SUFFIXES, Input, Param, Pipeline, check, complete
-from .weights import Machine, given_folders, missing
+from .weights import Machine, given_folders, given_memory, missing
 
 MOVIES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
 
@@ -45,6 +46,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     serve.add_argument("folder", type=Path, metavar="FOLDER")
     for command in (run, serve):
         _add_machine(command)
+    models_commands.add(commands)
     taught = commands.add_parser("train", help="teach a pipeline from your own clips").add_subparsers(
         dest="pipeline", required=True, metavar="PIPELINE"
     )
@@ -56,7 +58,8 @@ def parser(version: str) -> argparse.ArgumentParser:
 
 def machine_of(options: argparse.Namespace) -> Machine:
     """What the options, or PEGBAR_WEIGHTS, say of the machine."""
-    return Machine(tuple(path.absolute() for path in options.weights or given_folders()), options.device)
+    memory = given_memory() if options.memory is None else options.memory
+    return Machine(tuple(path.absolute() for path in options.weights or given_folders()), options.device, memory)
 
 
 def table(options: argparse.Namespace) -> str:
@@ -123,7 +126,7 @@ def _add_pipeline(command: argparse.ArgumentParser, spec: Pipeline) -> None:
     if spec.weights:
         _add_machine(command)
     else:
-        command.set_defaults(weights=None, device="cpu")
+        command.set_defaults(weights=None, device="cpu", memory=None)
 
 
 def _add_training(command: argparse.ArgumentParser) -> None:
@@ -144,6 +147,8 @@ def _add_machine(command: argparse.ArgumentParser) -> None:
     machine = command.add_argument_group("machine")
     _add_weights(machine)
     machine.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    text = "how much of the device's memory a run may take (default: PEGBAR_MEMORY_GB, else all that is free)"
+    machine.add_argument("--memory-gb", dest="memory", type=float, metavar="GB", help=text)
 
 
 def _add_weights(group: Any) -> None:

@@ -27,7 +27,7 @@ class Machine:
     @property
     def options(self) -> list[str]:
         """This machine as options of the engine's command line."""
-        memory = ("--memory", f"{self.memory_gb:g}") if self.memory_gb else ()
+        memory = ("--memory-gb", f"{self.memory_gb:g}") if self.memory_gb else ()
         return [*(word for folder in self.weights for word in ("--weights", str(folder))), "--device", self.device, *memory]
 
 

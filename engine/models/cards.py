@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..catalog import PIPELINES
-from ..protocol import PegbarError, refused
+from ..protocol import JobFolder, PegbarError, refused
 from ..spec import Commercial, Pipeline, Weights
 from ..weights import place
 from . import records
@@ -62,6 +62,11 @@ def _card(spec: Pipeline, weights: Weights, folders: Sequence[Path]) -> Card:
 def parts_of(spec: Pipeline, weights: Weights, own: Path) -> Path:
     """Where lies what has come of a checkpoint that is not whole."""
     return own / spec.weights_folder / f".{weights.name}.part"
+
+
+def activity(own: Path, name: str) -> JobFolder:
+    """Where the events of a download (a pipeline's name) or of an import are written. Its other files are not used."""
+    return JobFolder(own / ".activity" / name)
 
 
 def delete(card: Card) -> None:

@@ -84,7 +84,10 @@ def files_of(weights: Weights, hub: Hub) -> tuple[str, tuple[Wanted, ...]]:
         size, digest = entry.size, entry.lfs.sha256 if entry.lfs else entry.blob_id
         if size is None or not digest:  # a mirror that does not say so of all files at once
             url = hf_hub_url(weights.repository, path, revision=commit, endpoint=hub.endpoint)
-            ask_one = partial(get_hf_file_metadata, url, token=hub.token or False, timeout=hub.stall_s, endpoint=hub.endpoint)
+            ask_one = partial(
+                get_hf_file_metadata, url, token=hub.token or False, timeout=hub.stall_s, endpoint=hub.endpoint,
+                library_name="pegbar", library_version=__version__,
+            )  # fmt: skip
             told = _patiently(hub, weights, ask_one)
             size, digest = told.size, told.etag
         if size is None or not digest:
