@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .config import HELD_OUT, TRAINING, Config
+from .config import HELD_OUT, TRAINING, Config, plainly
 from .drawing import draw
 from .palettes import palette
 from .scenes import scene
@@ -31,12 +31,16 @@ class Clip:
 
 def clip(seed: int, frames: int, size: tuple[int, int] = (128, 128), config: Config = TRAINING) -> Clip:
     """A clip of `frames` frames of a size (w, h) that follows from its seed; more frames show the same motion at more times."""
-    studio = Studio(np.random.default_rng(seed), config.most)
-    span = np.exp(studio.between(*np.log(config.span)))
-    drawn = scene(studio, config, size[0] / size[1])
+    rng = np.random.default_rng(seed)
+    if rng.random() < config.plain:
+        config = plainly(config)
+    studio = Studio(rng, config)
+    if studio.chance(config.shaded):
+        studio.light = studio.between(-np.pi, 0)
+    span = float(np.exp(studio.between(*np.log(config.span))))
+    drawn = scene(studio, (size[0] / min(size) / 2, size[1] / min(size) / 2))
     times = np.linspace(-span, span, frames) if frames > 1 else np.zeros(1)
-    width = drawn.width * max(min(size) / 128, 1) ** 0.85
-    ids, lines = draw(*drawn.shot(times, size), size, width)
+    ids, lines = draw(drawn.shot(times, size), size, drawn.pen.scaled(min(size) / 128))
     return Clip(lines, *_compact(ids, lines, studio.used))
 
 

@@ -5,7 +5,7 @@ on it slides over it and hides behind its rim.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ Act = Callable[[Times], NDArray[np.float64]]
 """How open, 0 to 1, something is at each time: lids, a mouth, a thing that appears."""
 
 ROOT = -1
+NONE, INK = -1, -2
+"""Paints of what is not filled, and of what is filled with ink."""
 _HIDDEN = 0.12
 """Cosine of the angle to the viewer under which what lies on a round body is behind its rim."""
 _NEARER = 4.0
@@ -60,7 +62,7 @@ class Part:
 
     outline: Points
     paint: int
-    """Index of its paint; no fill where negative."""
+    """Index of its paint, or NONE, or INK."""
     bone: int
     level: float
     """What has a higher level lies over it."""
@@ -80,14 +82,23 @@ class Part:
     ink: float = 1.0
     """Width of its line, as a share of the clip's; 0: no line."""
     strength: int = 255
-    open: bool = False
-    """Whether its line runs from its first point to its last alone, as a separator's."""
+    line: tuple[int, int] | None = None
+    """From which to which of its points an open line runs, the latter excluded; None: all around."""
+
+    def cut(self, start: int, gap: int) -> "Part":
+        """The same part without its line's `gap` steps from a point on."""
+        return replace(self, outline=np.roll(self.outline, -start - gap, axis=0), line=(0, len(self.outline) - gap + 1))
 
 
 @dataclass
 class Figure:
     """Bones, parents first, and the parts on them."""
 
+    centre: tuple[float, float] = (0.0, 0.0)
+    reach: float = 1.0
+    """Half its extent from the centre."""
+    bust: tuple[float, float, float] | None = None
+    """x, y and half extent of what a close shot of it shows."""
     bones: list[Bone] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     acts: list[Act] = field(default_factory=lambda: [np.ones_like])

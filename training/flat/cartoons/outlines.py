@@ -110,3 +110,60 @@ def turned(outline: Points, angle: float) -> Points:
 
 def moved(outline: Points, x: float, y: float) -> Points:
     return outline + np.array([x, y])
+
+
+def path(corners: Sequence[tuple[float, float]] | Points, between: int = 4) -> Points:
+    """A closed curve through its corners, smoothly (Catmull and Rom)."""
+    p = np.asarray(corners, float)[:, None]
+    before, after, beyond = np.roll(p, 1, 0), np.roll(p, -1, 0), np.roll(p, -2, 0)
+    t = np.arange(between)[None, :, None] / between
+    curve = 2 * p + (after - before) * t + (2 * before - 5 * p + 4 * after - beyond) * t**2 + (3 * p - before - 3 * after + beyond) * t**3
+    return (curve / 2).reshape(-1, 2)
+
+
+def arc(width: float, height: float, start: float, stop: float, at: tuple[float, float] = (0, 0), n: int = 10) -> Points:
+    """An open piece of an ellipse between two angles, clockwise from the right as seen."""
+    angle = np.linspace(start, stop, n)
+    return np.stack([at[0] + width * np.cos(angle), at[1] + height * np.sin(angle)], 1)
+
+
+def ribbon(spine: Points, width: NDArray | float) -> Points:
+    """A band of a width along an open line."""
+    step = np.gradient(spine, axis=0)
+    normal = np.stack([-step[:, 1], step[:, 0]], 1) / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-9)
+    side = normal * np.broadcast_to(np.asarray(width, float), (len(spine),))[:, None] / 2
+    return np.concatenate([spine + side, (spine - side)[::-1]])
+
+
+def lock(length: float, width: float, curl: float = 0.0, n: int = 5) -> Points:
+    """A pointed lock of hair, a leaf, a flame: from the origin down y, its tip pushed aside by `curl`."""
+    t = np.linspace(0, 1, n)
+    half = width / 2 * (1 - t**2)
+    x = curl * t**2
+    left, right = np.stack([x - half, length * t], 1), np.stack([x + half, length * t], 1)
+    return np.concatenate([left, right[-2::-1]])
+
+
+def scallops(rng: Rng, width: float, height: float, bumps: int, depth: float = 0.25) -> Points:
+    """A cloud, a crown of leaves, a woolly coat: an ellipse of round bumps."""
+    angle = np.linspace(0, TAU, bumps * 5, endpoint=False)
+    radius = 1 - depth + depth * np.abs(np.sin(angle * bumps / 2)) ** 0.7 + rng.normal(0, 0.04)
+    return np.stack([width * radius * np.cos(angle), height * radius * np.sin(angle)], 1)
+
+
+def mirrored(outline: Points) -> Points:
+    return outline * np.array([-1.0, 1.0])
+
+
+def crescent(outline: Points, light: float, share: float, deep: float) -> tuple[Points, int]:
+    """The shadow on the side of an outline away from the light, and the point where its inner edge begins.
+
+    `light` is the angle that the light comes from, `share` the part of the outline in shadow, `deep` how far it reaches in.
+    """
+    centre = outline.mean(0)
+    n = len(outline)
+    away = int(np.argmin((outline - centre) @ np.array([np.cos(light), np.sin(light)])))
+    half = max(2, round(n * share / 2))
+    edge = outline[np.arange(away - half, away + half + 1) % n]
+    inner = edge[::-1] + (centre - edge[::-1]) * (deep * np.sin(np.linspace(0, np.pi, len(edge))))[:, None]
+    return np.concatenate([edge, inner[1:-1]]), len(edge) - 1

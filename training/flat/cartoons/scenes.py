@@ -1,4 +1,4 @@
-"""A scene: a backdrop, the figures before it on their ways, and the camera."""
+"""A scene: a backdrop, figures on their ways, and the camera that sees them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,26 +6,49 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from . import outlines, people, things
-from .config import Config
-from .figures import STILL, Figure, Part, Times, Wave, pose
+from . import backdrops, creatures, machines, people, things
+from .drawing import Pen, Shot
+from .figures import INK, NONE, STILL, Figure, Part, Posed, Times, Wave, pose
 from .studio import Studio
 
-KINDS: dict[str, Callable[[Studio], Figure]] = {"heap": things.heap, "doll": people.doll}
+CASTS: dict[str, Callable[[Studio], Figure]] = {
+    "heap": things.heap,
+    "doll": people.doll,
+    "person": people.person,
+    "mascot": creatures.mascot,
+    "robot": machines.robot,
+    "beast": creatures.beast,
+    "bird": creatures.bird,
+    "fish": creatures.fish,
+    "snake": creatures.snake,
+    "car": machines.car,
+    "octopus": creatures.octopus,
+    "butterfly": creatures.butterfly,
+    "dinosaur": creatures.dinosaur,
+    "ship": machines.ship,
+    "aeroplane": machines.aeroplane,
+}
 
 
 @dataclass(frozen=True)
 class Path:
-    """Where a figure is: in units of the picture's shorter side, from its centre."""
+    """Where a figure is at each time: in units of the picture's shorter side, from its centre."""
 
+    centre: tuple[float, float] = (0.0, 0.0)
+    """The point of the figure that is placed."""
     place: tuple[float, float] = (0.0, 0.0)
     speed: tuple[float, float] = (0.0, 0.0)
+    hop: Wave = STILL
     size: float = 1.0
     growth: float = 0.0
     angle: Wave = STILL
     spin: float = 0.0
     squash: Wave = STILL
     mirrored: bool = False
+    smear: tuple[float, float] = (0.0, 0.0)
+    """How much of its length its trailing side is drawn out by, and when."""
+    near: float = 1.0
+    """How much the panning camera moves it: less for what is far."""
 
     def __call__(self, points: NDArray[np.float32], times: Times) -> NDArray[np.float32]:
         """A figure's points (f, n, 2) on their way."""
@@ -33,81 +56,123 @@ class Path:
         size = self.size * np.exp(self.growth * times)
         across, down = size * squash * (-1 if self.mirrored else 1), size / squash
         angle = self.angle(times) + self.spin * times
-        x, y = points[..., 0] * across[:, None], points[..., 1] * down[:, None]
+        x = (points[..., 0] - self.centre[0]) * across[:, None]
+        y = (points[..., 1] - self.centre[1]) * down[:, None]
         c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
-        place = np.array(self.place) + np.outer(times, self.speed)
-        return np.stack([x * c - y * s + place[:, :1], x * s + y * c + place[:, 1:]], -1)
+        x, y = x * c - y * s, x * s + y * c
+        amount, when = self.smear
+        if amount:
+            heading = np.array(self.speed) / max(np.hypot(*self.speed), 1e-6)
+            drawn = np.minimum(x * heading[0] + y * heading[1], 0) * (amount * np.exp(-(((times - when) / 0.15) ** 2)))[:, None]
+            x, y = x + drawn * heading[0], y + drawn * heading[1]
+        way = np.array(self.place) + np.outer(times, self.speed)
+        return np.stack([x + way[:, :1], y + (way[:, 1] - np.abs(self.hop(times)))[:, None]], -1)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Camera:
+    """How the picture moves in a unit of time: pan in shorter sides, zoom in e-folds, roll in radians, shake."""
+
+    pan: tuple[float, float] = (0.0, 0.0)
+    zoom: float = 0.0
+    roll: float = 0.0
+    shake: float = 0.0
+
+    def __call__(self, points: NDArray[np.float32], times: Times, near: float) -> NDArray[np.float32]:
+        """Points (f, n, 2) as seen; those of what is far, `near` below 1, move less."""
+        shake = self.shake * np.stack([np.sin(31 * times + 1), np.sin(37 * times)], 1)
+        seen = (points - (np.outer(times, self.pan) * near + shake)[:, None]) * np.exp(self.zoom * times)[:, None, None]
+        if not self.roll:
+            return seen
+        c, s = np.cos(self.roll * times)[:, None], np.sin(self.roll * times)[:, None]
+        return np.stack([seen[..., 0] * c - seen[..., 1] * s, seen[..., 0] * s + seen[..., 1] * c], -1)
+
+
+@dataclass(frozen=True)
 class Scene:
-    """Figures, farthest first, each with its path; and the camera's."""
+    """Figures, farthest first, each on its way; the camera; the pen for a picture whose shorter side is 128 pixels."""
 
     figures: list[tuple[Figure, Path]]
-    pan: tuple[float, float]
-    zoom: float
-    width: float
-    """Of the lines, in 1/128 of the picture's shorter side."""
+    camera: Camera
+    pen: Pen
 
-    def shot(self, times: Times, size: tuple[int, int]):
-        """All parts of all figures in pixels: points, ends, drawing order, shown, parts."""
-        points, levels, shown, sizes = [], [], [], []
-        parts: list[Part] = []
-        for far, (figure, path) in enumerate(self.figures):
-            posed = pose(figure, times)
-            points.append(path(posed.points, times))
-            levels.append(np.clip(posed.level, -45, 45) + 100 * far)
-            shown.append(posed.shown)
-            sizes.append(np.diff(posed.ends))
-            parts += posed.parts
-        ends = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
-        order = np.argsort(np.concatenate(levels, 1), axis=1, kind="stable")
-        return self._seen(np.concatenate(points, 1), times, size), ends, order, np.concatenate(shown, 1), parts
-
-    def _seen(self, points: NDArray, times: Times, size: tuple[int, int]) -> NDArray[np.float32]:
-        zoom = np.exp(self.zoom * times)[:, None, None]
-        moved = (points - np.outer(times, self.pan)[:, None]) * zoom
-        return (moved * min(size) + np.array(size) / 2).astype(np.float32)
+    def shot(self, times: Times, size: tuple[int, int]) -> Shot:
+        """All parts of all figures in pixels."""
+        posed: list[Posed] = []
+        points, parts = [], list[Part]()
+        for figure, path in self.figures:
+            posed.append(pose(figure, times))
+            points.append(self.camera(path(posed[-1].points, times), times, path.near))
+            parts += figure.parts
+        level = np.concatenate([np.clip(one.level, -45, 45) + 100 * far for far, one in enumerate(posed)], 1)
+        ends = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(one.ends) for one in posed]))])
+        pixels = np.concatenate(points, 1) * min(size) + np.array(size) / 2
+        shown = np.concatenate([one.shown for one in posed], 1)
+        return Shot(pixels.astype(np.float32), ends, np.argsort(level, axis=1, kind="stable"), shown, parts)
 
 
-def scene(studio: Studio, config: Config, aspect: float) -> Scene:
-    """A scene for a picture of that aspect, width by height."""
-    u, normal = studio.between, studio.rng.normal
-    wide, high = max(aspect, 1.0), max(1 / aspect, 1.0)
-    count = studio.pick({1: 0.5, 2: 0.35, 3: 0.15})
-    figures = [(figure, Path()) for figure in _backdrop(studio, wide, high)]
+def scene(studio: Studio, frame: backdrops.Frame) -> Scene:
+    """A scene for a picture of that half width and half height."""
+    rng, config = studio.rng, studio.config
+    count = int(studio.pick({"1": 0.5, "2": 0.35, "3": 0.15}))
+    calm = float(np.exp(studio.between(*np.log(config.speed))))
+    if studio.chance(config.crowd):
+        count, calm = studio.whole(4, 8), calm / 2
+    behind = backdrops.BACKDROPS[studio.pick("backdrops")](studio, frame)
+    figures = [(figure, Path(near=0.4 + 0.4 * i)) for i, figure in enumerate(behind)]
+    close = count == 1 and studio.chance(config.close)
     for _ in range(count):
-        figure = KINDS[studio.pick(config.casts)](studio)
-        path = Path(
-            place=(wide * u(-0.25, 0.25), high * u(-0.15, 0.15)),
-            speed=tuple(normal(0, 0.12, 2)),
-            size=u(0.21, 0.34) / (1 + 0.35 * (count - 1)),
-            growth=normal(0, 0.12),
-            angle=Wave(normal(0, 0.15)),
-            spin=normal(0, 0.35),
-            squash=studio.wave(abs(normal(0, 0.08))),
-            mirrored=studio.chance(0.5),
-        )
-        figures.append((figure, path))
-    return Scene(figures, tuple(normal(0, 0.06, 2)), normal(0, 0.06), studio.pick({1: 0.6, 1.6: 0.4}))
+        figure = CASTS[studio.pick("casts")](studio)
+        figures.append((figure, _way(studio, figure, frame, count, calm, close)))
+    if studio.chance(config.before):
+        figures.append((backdrops.foreground(studio, frame), Path(near=1.6)))
+    still = config.camera * rng.normal(0, 1, 4) * (rng.random(4) < (0.7, 0.7, 0.7, 0.3))
+    camera = Camera(tuple(still[:2]), still[2], still[3], 0.02 if studio.chance(0.08) else 0.0)
+    return Scene(figures, camera, _pen(studio, [figure for figure, _ in figures]))
 
 
-def _backdrop(studio: Studio, wide: float, high: float) -> list[Figure]:
-    """Ground, hills, a sun, whatever lies behind; the sky is the bare picture."""
-    figure, u = Figure(), studio.between
-    root = figure.bone()
-    kind = studio.whole(0, 3)
-    if kind == 0:
-        return []
-    level = 0
-    if kind == 3:
-        hill = outlines.blob(studio.rng, u(0.3, 0.6), u(0.2, 0.35), 0.15, (wide * u(-0.4, 0.4), high * u(0.1, 0.3)))
-        figure.part(root, hill, studio.paint(), -1)
-    x = np.linspace(-1.1 * wide, 1.1 * wide, 32)
-    y = high * u(0.05, 0.4) + u(0, 0.06) * np.sin(x * u(2, 9) + u(0, 6))
-    ground = np.concatenate([np.stack([x, y], 1), [[1.1 * wide, 1.5 * high], [-1.1 * wide, 1.5 * high]]])
-    figure.part(root, ground, studio.paint(), level)
-    for _ in range(studio.whole(1, 3) if kind >= 2 else 0):
-        lump = outlines.moved(things.lump(studio, u(0.06, 0.16)), wide * u(-0.5, 0.5), high * u(-0.45, 0.1))
-        figure.part(root, lump, studio.paint(), level + 1)
-    return [figure]
+def _way(studio: Studio, figure: Figure, frame: backdrops.Frame, count: int, calm: float, close: bool) -> Path:
+    """The way that a figure goes, as one of `count`."""
+    u, normal, config = studio.between, studio.rng.normal, studio.config
+    (x, y), reach = figure.centre, figure.reach
+    size = u(*config.sizes) / (1 + 0.35 * (min(count, 5) - 1))
+    if close and figure.bust:
+        *(x, y), reach = figure.bust
+        size = u(0.4, 0.7)
+    w, h = frame
+    spread = 0.25 if close else 0.5 if count < 4 else 0.9
+    return Path(
+        centre=(x, y),
+        place=(w * u(-spread, spread), h * u(-0.3, 0.35)),
+        speed=tuple(normal(0, calm, 2) * (1, 0.6)),
+        hop=studio.wave(u(0.02, 0.15)) if studio.chance(0.2) else STILL,
+        size=size / reach,
+        growth=normal(0, 0.12),
+        angle=studio.wave(0.1, normal(0, 0.12)),
+        spin=normal(0, 0.3) if studio.chance(config.tumble) else normal(0, 0.05),
+        squash=studio.wave(abs(normal(0, 0.08))),
+        mirrored=studio.chance(0.5),
+        smear=(u(0.4, 1.2), u(-0.5, 0.5)) if studio.chance(config.smear) else (0.0, 0.0),
+    )
+
+
+def _pen(studio: Studio, figures: list[Figure]) -> Pen:
+    """The line's style; broken lines are cut in the figures themselves."""
+    width = studio.between(*studio.config.width)
+    kind = studio.pick("pens")
+    boil = studio.between(0.2, 0.5) if studio.chance(studio.config.boil) else 0.0
+    if kind == "broken":
+        for figure in figures:
+            figure.parts = [_broken(studio, part) for part in figure.parts]
+    taper = studio.between(0.4, 0.9) if kind == "brush" else 0.0
+    stray = studio.between(0.6, 1.4) if kind == "sketch" else 0.0
+    return Pen(width, taper, stray, boil, studio.config.detail * width)
+
+
+def _broken(studio: Studio, part: Part) -> Part:
+    """A part whose line, by chance, does not quite close."""
+    n = len(part.outline)
+    if part.line or part.paint in (NONE, INK) or studio.chance(0.75):
+        return part
+    gap = max(1, round(n * studio.between(0.03, 0.12)))
+    return part.cut(studio.whole(0, n - 1), gap)

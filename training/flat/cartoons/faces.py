@@ -1,0 +1,218 @@
+"""Faces: eyes, brows, noses, mouths, ears, of the proportions that cartoons have, on a round head that turns."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import outlines
+from .figures import INK, NONE, Figure
+from .outlines import Points
+from .studio import Studio
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head being drawn: its bone's origin is its middle."""
+
+    studio: Studio
+    figure: Figure
+    bone: int
+    w: float
+    h: float
+    """Half width and half height."""
+    skin: int
+    hair: int
+    level: float
+
+    def on(self, outline: Points, paint: int, above: float, **settings) -> None:
+        """Adds a part that lies on the front of the head."""
+        self.figure.part(self.bone, outline, paint, self.level + above, around=(self.w, self.h * 1.15), **settings)
+
+
+def face(head: Head) -> None:
+    """All that is in a face."""
+    studio = head.studio
+    if studio.chance(0.25):
+        blush = studio.paint("blush", 0.7)
+        for side in (-1, 1):
+            head.on(outlines.ellipse(head.w * 0.17, head.h * 0.1, (side * head.w * 0.58, head.h * 0.34)), blush, 0.1, ink=0.6)
+    eyes(head)
+    NOSES[studio.pick("noses")](head)
+    MOUTHS[studio.pick("mouths")](head)
+
+
+def skull(head: Head) -> Points:
+    """The outline of a head: round, with a chin, or with cheeks."""
+    w, h = head.w, head.h
+    chin, jaw, cheek = head.studio.between(0.15, 0.5), head.studio.between(0.55, 0.85), head.studio.between(0.92, 1.06)
+    half = [(w * 0.6, -h * 0.86), (w, -h * 0.25), (w * cheek, h * 0.25), (w * jaw, h * 0.72), (w * chin, h)]
+    return outlines.path([(0, -h), *half, *((-x, y) for x, y in reversed(half))], 3)
+
+
+def ears(head: Head) -> None:
+    """A pair of ears at the sides of the head."""
+    inner = head.studio.paint("inner ear", 0.8) if head.studio.chance(0.5) else NONE
+    size = head.h * head.studio.between(0.18, 0.3)
+    for side in (-1, 1):
+        ear = outlines.ellipse(size * 0.75, size, (side * head.w * 1.02, head.h * 0.12))
+        head.figure.part(head.bone, ear, head.skin, head.level - 0.2, depth=0.0, swaps=0.8)
+        hollow = outlines.ellipse(size * 0.4, size * 0.6, (side * head.w * 1.05, head.h * 0.12))
+        head.figure.part(head.bone, hollow, inner, head.level - 0.19, depth=0.0, swaps=0.8, ink=0.7)
+
+
+# --- eyes
+
+
+def eyes(head: Head) -> None:
+    """Two eyes of one kind with their brows, that blink."""
+    studio = head.studio
+    kind = EYES[studio.pick("eyes")]
+    apart, height = head.w * studio.between(0.38, 0.5), head.h * studio.between(-0.02, 0.2)
+    size = head.w * studio.between(0.18, 0.3)
+    paints = {name: studio.paint(name, share) for name, share in (("white", 0.7), ("iris", 0.2))}
+    lids = head.figure.act(studio.winks(0.15)) if studio.chance(0.5) else 0
+    look = studio.between(-0.25, 0.25) * size
+    for side in (-1, 1):
+        kind(head, (side * apart, height), size, look, paints, {"act": lids, "pivot": height})
+    if studio.chance(0.7):
+        _brows(head, apart, height - size * studio.between(1.5, 2.1), size)
+
+
+def _brows(head: Head, apart: float, height: float, size: float) -> None:
+    tilt, thick = head.studio.between(-0.35, 0.35), head.studio.between(0.15, 0.45)
+    paint = head.studio.pick({"ink": 0.4, "hair": 0.35, "stroke": 0.25})
+    for side in (-1, 1):
+        spine = outlines.arc(size, size * 0.45, -2.7, -0.45, n=7)
+        brow = outlines.turned(spine if paint == "stroke" else outlines.ribbon(spine, size * thick), side * tilt)
+        brow = outlines.moved(brow, side * apart, height + size * 0.4)
+        if paint == "stroke":
+            head.on(brow, NONE, 0.5, line=(0, len(brow)))
+        else:
+            head.on(brow, INK if paint == "ink" else head.hair, 0.5, ink=0 if paint == "ink" else 0.8)
+
+
+def _dot(head, at, size, look, paints, lids) -> None:
+    head.on(outlines.ellipse(size * 0.4, size * 0.55, at), INK, 0.3, ink=0, **lids)
+
+
+def _plain(head, at, size, look, paints, lids) -> None:
+    x, y = at
+    head.on(outlines.ellipse(size, size * 1.15, at), paints["white"], 0.3, **lids)
+    head.on(outlines.ellipse(size * 0.35, size * 0.45, (x + look, y)), INK, 0.4, ink=0, **lids)
+
+
+def _cartoon(head, at, size, look, paints, lids) -> None:
+    x, y = at
+    iris = outlines.within(outlines.ellipse(size * 0.6, size * 0.7, (x + look, y)), at, size * 0.95, size * 1.1)
+    head.on(outlines.ellipse(size, size * 1.2, at), paints["white"], 0.3, **lids)
+    head.on(iris, paints["iris"], 0.35, **lids)
+    head.on(outlines.ellipse(size * 0.27, size * 0.33, (x + look, y)), INK, 0.4, ink=0, **lids)
+    head.on(outlines.ellipse(size * 0.2, size * 0.22, (x + look + size * 0.25, y - size * 0.3)), paints["white"], 0.45, ink=0.5, **lids)
+
+
+def _anime(head, at, size, look, paints, lids) -> None:
+    x, y = at
+    w, h = size, size * 1.45
+    white = outlines.path(
+        [(x - w, y + h * 0.1), (x - w * 0.5, y - h * 0.85), (x + w * 0.5, y - h * 0.85), (x + w, y + h * 0.1), (x, y + h)], 4
+    )
+    iris = outlines.within(outlines.ellipse(w * 0.68, h * 0.8, (x + look, y)), at, w * 0.92, h * 0.88)
+    low = outlines.within(outlines.ellipse(w * 0.5, h * 0.35, (x + look, y + h * 0.4)), at, w * 0.85, h * 0.8)
+    head.on(white, paints["white"], 0.3, **lids)
+    head.on(iris, paints["iris"], 0.35, **lids)
+    head.on(low, head.studio.shades.setdefault(paints["iris"], paints["iris"]), 0.37, ink=0.6, **lids)
+    head.on(outlines.ellipse(w * 0.25, h * 0.35, (x + look, y)), INK, 0.4, ink=0, **lids)
+    head.on(outlines.ellipse(w * 0.24, h * 0.22, (x + look - w * 0.25, y - h * 0.4)), paints["white"], 0.45, ink=0.5, **lids)
+    lash = outlines.ribbon(outlines.arc(w * 1.05, h * 0.95, -2.9, -0.25, at, 9), size * 0.22 * np.sin(np.linspace(0.3, 2.8, 9)))
+    head.on(lash, INK, 0.46, ink=0, **lids)
+
+
+EYES: dict[str, Callable] = {"dot": _dot, "plain": _plain, "cartoon": _cartoon, "anime": _anime}
+
+
+# --- noses
+
+
+def _no_nose(head: Head) -> None:
+    pass
+
+
+def _nose(head: Head, outline: Points, **settings) -> None:
+    """A nose stands before the face."""
+    head.figure.part(head.bone, outline, head.skin, head.level + 0.6, depth=head.w * 1.1, **settings)
+
+
+def _button(head: Head) -> None:
+    size = head.w * head.studio.between(0.1, 0.2)
+    outline = outlines.ellipse(size, size * head.studio.between(0.7, 1), (0, head.h * 0.36))
+    if head.studio.chance(0.6):
+        _nose(head, outline)
+    else:
+        head.figure.part(head.bone, outline, head.studio.paint(), head.level + 0.6, depth=head.w * 1.1)
+
+
+def _line_nose(head: Head) -> None:
+    size = head.w * head.studio.between(0.1, 0.18)
+    outline = outlines.arc(size, size, 0.2, 2.6, (0, head.h * 0.35), 6)
+    head.figure.part(head.bone, outline, NONE, head.level + 0.6, depth=head.w * 1.1, line=(0, 6))
+
+
+def _wedge(head: Head) -> None:
+    size, side = head.w * head.studio.between(0.15, 0.25), 1 if head.studio.chance(0.5) else -1
+    top = head.h * 0.1
+    outline = outlines.path(
+        [(0, top), (side * size * 0.6, top + size * 1.3), (side * size * 0.3, top + size * 1.8), (-side * size * 0.4, top + size * 1.6)], 3
+    )
+    _nose(head, outline, line=(0, 9))
+
+
+NOSES: dict[str, Callable[[Head], None]] = {"none": _no_nose, "button": _button, "line": _line_nose, "wedge": _wedge}
+
+
+# --- mouths
+
+
+def _line_mouth(head: Head) -> None:
+    smile = head.studio.between(-0.6, 1)
+    outline = outlines.arc(head.w * head.studio.between(0.2, 0.45), head.h * 0.18 * smile, 0.2, np.pi - 0.2, (0, head.h * 0.5), 8)
+    head.on(outline, NONE, 0.3, line=(0, 8))
+
+
+def _open_mouth(head: Head, act: int = 0) -> None:
+    studio = head.studio
+    w, h, y = head.w * studio.between(0.22, 0.42), head.h * studio.between(0.12, 0.26), head.h * 0.5
+    bow = [
+        (-w, y),
+        (-w * 0.4, y + h * 0.08),
+        (w * 0.4, y + h * 0.08),
+        (w, y),
+        (w * 0.6, y + h * 0.8),
+        (0, y + h * 1.1),
+        (-w * 0.6, y + h * 0.8),
+    ]
+    moving = {"act": act, "pivot": y} if act else {}
+    head.on(outlines.path(bow, 3), studio.paint("mouth", 0.7), 0.3, **moving)
+    if studio.chance(0.6):
+        teeth = outlines.path(
+            [(-w * 0.8, y + h * 0.1), (0, y + h * 0.1), (w * 0.8, y + h * 0.1), (w * 0.6, y + h * 0.35), (-w * 0.6, y + h * 0.35)], 3
+        )
+        head.on(teeth, studio.paint("white", 0.8), 0.35, ink=0.6, shown=(0.45, 2), **moving)
+    if studio.chance(0.5):
+        tongue = outlines.ellipse(w * 0.42, h * 0.28, (0, y + h * 0.75))
+        head.on(tongue, studio.paint("tongue", 0.7), 0.35, ink=0.6, shown=(0.45, 2), **moving)
+
+
+def _talking(head: Head) -> None:
+    _open_mouth(head, head.figure.act(head.studio.opens()))
+
+
+def _lips(head: Head) -> None:
+    w, y, lip = head.w * head.studio.between(0.2, 0.32), head.h * 0.55, head.studio.paint("lips", 0.5)
+    upper = [(-w, y), (-w * 0.4, y - w * 0.3), (0, y - w * 0.2), (w * 0.4, y - w * 0.3), (w, y), (0, y + w * 0.06)]
+    lower = [(-w, y), (0, y + w * 0.06), (w, y), (w * 0.5, y + w * 0.35), (-w * 0.5, y + w * 0.35)]
+    for outline in (upper, lower):
+        head.on(outlines.path(outline, 3), lip, 0.3, ink=0.8)
+
+
+MOUTHS: dict[str, Callable[[Head], None]] = {"line": _line_mouth, "open": _open_mouth, "talking": _talking, "lips": _lips}
