@@ -17,6 +17,7 @@ GROUND_FLOOR = (
     "engine.diagnostics",
     "engine.errors",
     "engine.provenance",
+    "engine.setup",
     "engine.spool",
     "engine.strokes",
     "engine.weights",
