@@ -258,6 +258,11 @@ class JobFolder:
         return self.path / "worker.log"
 
     @property
+    def card_file(self) -> Path:
+        """What made the take, as `provenance` tells it; written by the worker."""
+        return self.path / "provenance.json"
+
+    @property
     def preview_file(self) -> Path:
         """A small picture of what is being made, replaced as the run goes on."""
         return self.path / "preview.png"
@@ -276,11 +281,6 @@ class JobFolder:
             while True:
                 number += 1
                 with contextlib.suppress(FileExistsError):
-    @property
-    def card_file(self) -> Path:
-        """What made the take, as `provenance` tells it; written by the worker."""
-        return self.path / "provenance.json"
-
                     folder = cls(shot_folder / f"take_{number:03d}")
                     folder.path.mkdir()
                     (folder.path / "inputs").mkdir()

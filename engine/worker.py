@@ -39,8 +39,8 @@ from .protocol import (
     refused,
     write_atomic,
 )
-from .spec import Pipeline, check
 from .provenance import KEY, Card, Meanwhile, card_of, changed, embedded, keep, kept, used
+from .spec import Pipeline, check
 from .spool import Spool
 from .strokes import Strokes
 from .weights import UNSET, Machine, locate
@@ -199,23 +199,23 @@ def _generate(folder: JobFolder, models: Models, tell: Tell, machine: Machine) -
     report.progress("Loading", 0, 0)
     with known_as(MODEL_DAMAGED):
         module, model = _loaded(spec, models, machine)
+        report.card = Meanwhile(lambda: _card(folder, job, spec, machine))  # the weights are in memory now: they are hashed from there
     inputs: Mapping[str, Frames] = {wanted.name: Frames(folder, job.inputs.get(wanted.name, ())) for wanted in spec.inputs}
     with known_as(INPUT_UNFIT):
         module.generate(model, job, inputs, report)
 
 
-        report.card = Meanwhile(lambda: _card(folder, job, spec, machine))  # the weights are in memory now: they are hashed from there
-def _loaded(spec: Pipeline, models: Models, machine: Machine) -> tuple[Any, Any]:
-    if spec.name not in models:
-        models.clear()
-        weights = locate(spec, machine.weights)
-        module = code_of(spec)
 def _card(folder: JobFolder, job: Job, spec: Pipeline, machine: Machine) -> Card:
     weights = list(used(spec, job.params, locate(spec, machine.weights), machine.weights))
     place = import_module(".diffusion.devices", __package__).described(machine.device) if spec.weights else ("cpu", "")
     return card_of(folder, job, weights, *place)
 
 
+def _loaded(spec: Pipeline, models: Models, machine: Machine) -> tuple[Any, Any]:
+    if spec.name not in models:
+        models.clear()
+        weights = locate(spec, machine.weights)
+        module = code_of(spec)
         models[spec.name] = module, module.load(weights, machine.device)
     return models[spec.name]
 
