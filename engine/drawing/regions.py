@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .gaps import rejoined
+
 Labels = NDArray[np.int32]
 """(h, w) region of each pixel, 0 to n - 1, in reading order of the regions' first pixels."""
 Colours = NDArray[np.uint8]
@@ -19,8 +21,6 @@ _NOISY = 0.9
 
 _PART, _PART_PIXELS = 0.05, 12
 """Share of a region, and pixels, from which a second colour in it is meant and no blemish."""
-_WAVY = 0.7
-"""Width of a passage, as a share of the narrower region's, from which it is no gap."""
 _BARE = 0.002
 """Ink under which a pixel shows its colour unmixed."""
 
@@ -91,7 +91,7 @@ def _separated(free: NDArray[np.bool_], close_gaps: int) -> NDArray[np.int32]:
     while True:
         labels = _flooded(labels, depth > radius)
         if radius == 0:
-            return _rejoined(labels, depth)
+            return rejoined(labels, depth)
         radius //= 2
 
 
@@ -134,31 +134,6 @@ def _share(labels: NDArray[np.int32], todo: NDArray[np.bool_]) -> None:
         front, first = np.unique(reached, return_index=True)
         flat[front] = values[first]
         wanted[front] = False
-
-
-def _rejoined(labels: NDArray[np.int32], depth: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Labels joined again where the passage between them is about as wide as the narrower of the two: a wavy shape, not a gap."""
-    peak = np.zeros(int(labels.max()) + 1, np.int32)
-    np.maximum.at(peak, labels.ravel(), depth.ravel())
-    pairs, widths = [], []
-    for one, other in (_DOWN, _RIGHT):
-        a, b = labels[one], labels[other]
-        touch = np.nonzero((a != b) & (a > 0) & (b > 0))
-        pairs.append(np.sort(np.stack([a[touch], b[touch]], 1), axis=1))
-        widths.append(np.minimum(depth[one][touch], depth[other][touch]))
-    pair, width = np.concatenate(pairs), np.concatenate(widths)
-    if not len(pair):
-        return labels
-    passage: dict[tuple[int, int], int] = {}
-    for (first, second), w in zip(pair.tolist(), width.tolist(), strict=True):
-        passage[first, second] = max(passage.get((first, second), 0), w)
-    root = np.arange(len(peak), dtype=np.int32)
-    for (first, second), w in sorted(passage.items(), key=lambda item: (-item[1], item[0])):
-        low, high = sorted((int(root[first]), int(root[second])))
-        if low != high and w >= _WAVY * min(peak[low], peak[high]):
-            root[root == high] = low
-            peak[low] = max(peak[low], peak[high])
-    return root[labels]
 
 
 # --- colours of regions
