@@ -2,13 +2,19 @@
 
 import functools
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import bpy
 
+from .engine.setup.state import Home
 from .engine.weights import Machine, given_folders
 
 PACKAGE = __package__
+
+SECTIONS: list[Callable[[bpy.types.UILayout, bpy.types.Context], None]] = []
+"""What panels draw on top of the preferences, in order: their floor is above this one, so they bring it when they are registered."""
 
 
 class PEGBAR_AP_preferences(bpy.types.AddonPreferences):
@@ -21,6 +27,35 @@ class PEGBAR_AP_preferences(bpy.types.AddonPreferences):
         description="The Python interpreter of the environment in which Pegbar's engine is installed",
         subtype="FILE_PATH",
     )
+    engine_folder: bpy.props.StringProperty(
+        name="Engine Folder",
+        description="Where the engine is installed: choose another disk where yours is full; in your user folder where empty",
+        subtype="DIR_PATH",
+    )
+    backend: bpy.props.EnumProperty(
+        name="Accelerator",
+        description="What the diffusion engine is installed for",
+        items=(
+            ("AUTO", "Automatic", "What was found in this computer"),
+            ("CPU", "Processor", "The smallest download; a video takes hours"),
+            ("CUDA", "NVIDIA", "Graphics cards by CUDA"),
+            ("ROCM", "AMD", "Graphics cards by ROCm, on Linux"),
+            ("MPS", "Apple GPU", "The graphics of Apple's own processors"),
+        ),
+    )
+    index_mirror: bpy.props.StringProperty(
+        name="Package Mirror",
+        description="The address of a package index to use in place of PyPI; what comes from there is checked all the same",
+    )
+    python_mirror: bpy.props.StringProperty(
+        name="Python Mirror",
+        description="The address of a mirror for the Python that is downloaded where this computer has none that fits",
+    )
+    proxy: bpy.props.StringProperty(
+        name="Proxy",
+        description="The address of the proxy for downloads, as http://proxy.studio:3128",
+    )
+    show_advanced: bpy.props.BoolProperty(name="Advanced", description="Folders, mirrors, and a Python of your own")
     takes_folder: bpy.props.StringProperty(
         name="Takes Folder",
         description="Where takes are kept; beside the .blend file where empty",
@@ -52,12 +87,8 @@ class PEGBAR_AP_preferences(bpy.types.AddonPreferences):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        found = "" if self.engine_python else str(engine_python() or "")
-        layout.prop(self, "engine_python", placeholder=found or "Choose a Python")
-        row = layout.row(heading=" ")
-        row.operator("pegbar.test_engine")
-        if result := context.window_manager.pegbar_test:
-            layout.row(heading=" ").label(text=result)
+        for section in SECTIONS:
+            section(layout, context)
         layout.prop(self, "takes_folder", placeholder="Beside the .blend File")
         layout.prop(self, "weights_folder", placeholder=str(own_weights()[0]))
         layout.prop(self, "shared_weights_folder", placeholder="None")
@@ -76,19 +107,36 @@ def user_folder() -> Path:
 
 
 def engine_python() -> Path | None:
-    """The engine's interpreter: the one set, else that of the environment in the user's folder, else PEGBAR_ENGINE_PYTHON's."""
+    """The engine's interpreter: the one set, else that of the engine that was set up here, else PEGBAR_ENGINE_PYTHON's."""
     if chosen := preferences().engine_python:
         return Path(bpy.path.abspath(chosen))
-    if found := own_environment():
-        return found
+    if found := own_engine():
+        return engine_folder() / str(found["python"])
     given = os.environ.get("PEGBAR_ENGINE_PYTHON")
     return Path(given) if given else None
 
 
+def engine_folder() -> Path:
+    """Where the engine is set up."""
+    chosen = preferences().engine_folder
+    return Path(bpy.path.abspath(chosen)) if chosen else user_folder() / "engine"
+
+
+def own_engine() -> Mapping[str, Any]:
+    """What is known of the engine that was set up here; empty where there is none."""
+    return _own_engine(engine_folder())
+
+
 @functools.cache
-def own_environment() -> Path | None:
-    """The interpreter of the environment in the user's folder; looked for once, since panels ask at every draw."""
-    return next((path for inner in ("bin/python", "Scripts/python.exe") if (path := user_folder() / "engine" / inner).exists()), None)
+def _own_engine(folder: Path) -> Mapping[str, Any]:
+    """Read once, since panels ask at every draw."""
+    home = Home(folder)
+    return home.current() if home.python else {}
+
+
+def forget_engine() -> None:
+    """Has the engine that was set up looked at anew."""
+    _own_engine.cache_clear()
 
 
 def machine() -> Machine:
@@ -119,6 +167,6 @@ def register() -> None:
 
 
 def unregister() -> None:
-    own_environment.cache_clear()
+    forget_engine()
     user_folder.cache_clear()
     bpy.utils.unregister_class(PEGBAR_AP_preferences)

@@ -2,9 +2,9 @@
 
 import bpy
 
-from . import engine, listing, references, reports, run, takes
+from . import engine, listing, references, reports, run, setup, takes
 
-CLASSES = (*run.CLASSES, *takes.CLASSES, *references.CLASSES, *engine.CLASSES, *listing.CLASSES, *reports.CLASSES)
+CLASSES = (*run.CLASSES, *takes.CLASSES, *references.CLASSES, *engine.CLASSES, *listing.CLASSES, *reports.CLASSES, *setup.CLASSES)
 
 
 def register() -> None:

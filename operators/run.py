@@ -4,7 +4,7 @@ import bpy
 
 from ..engine.catalog import PIPELINES
 from ..preferences import engine_python
-from ..runs import engine, models, placing, run, teaching
+from ..runs import engine, models, placing, run, setup, teaching
 from ..runs.request import Request, reason, request, scene_of, seeded
 from .edge import Edge
 
@@ -36,6 +36,7 @@ class PEGBAR_OT_run(Edge, bpy.types.Operator):
         settings = scene_of(context).pegbar
         wanted = request(context, self.pipeline)
         engine.check()
+        setup.check(PIPELINES[self.pipeline])
         models.check(PIPELINES[self.pipeline])
         if not PIPELINES[self.pipeline].outputs:
             teaching.check_name(wanted.target.source)

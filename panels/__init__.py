@@ -2,7 +2,8 @@
 
 import bpy
 
-from . import listing, sequencer, strip, takes, teach, viewport
+from ..preferences import SECTIONS
+from . import listing, sequencer, setup, strip, takes, teach, viewport
 
 CLASSES = (*takes.CLASSES, *listing.CLASSES, *viewport.CLASSES, *teach.CLASSES, *sequencer.CLASSES, *strip.CLASSES)
 
@@ -11,9 +12,11 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     sequencer.append_menu()
+    SECTIONS.append(setup.section)
 
 
 def unregister() -> None:
+    SECTIONS.clear()
     sequencer.remove_menu()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

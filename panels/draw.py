@@ -1,7 +1,6 @@
 """The parts that panels are made of: settings from Params, texts that wrap, and the state of a run as UX words."""
 
 import math
-import textwrap
 
 import bpy
 
@@ -12,15 +11,12 @@ from ..preferences import engine_python
 from ..runs import engine, models, placing, preview, run, takes
 from ..runs.request import chosen_strip, describe, request, rhythm_property, scene_of
 from ..settings import PEGBAR_PG_scene, Picture, values_of
-from . import failure, listing
+from . import failure, listing, setup
+from .words import text
 
 BUTTON_SCALE = 1.5
-CHARACTER_PX = 6.0
-"""The mean width of a letter at a scale of 1."""
-MARGIN_PX = 52
 LABELS = 0.4
 """Share of a panel's width that the names of settings take."""
-ICON_PX = 30
 PREVIEW_SCALE, LESSON_SCALE = 6.0, 10.0
 """Longer side of the picture of what is being made, in rows: a wide one is about four high. A lesson's has a plot in it."""
 PROMPT = "prompt"
@@ -97,23 +93,13 @@ def shot(layout: bpy.types.UILayout, settings: PEGBAR_PG_scene, spec: Pipeline) 
         row.prop(settings, "keep_seed", text="", icon="LOCKED" if settings.keep_seed else "UNLOCKED")
 
 
-def text(layout: bpy.types.UILayout, context: bpy.types.Context, words: str, icon: str = "NONE") -> None:
-    """A sentence over as many lines as the region's width asks for."""
-    free = context.region.width / context.preferences.system.ui_scale - MARGIN_PX - (ICON_PX if icon != "NONE" else 0)
-    width = max(12, int(free / CHARACTER_PX))
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    for index, line in enumerate(textwrap.wrap(words, width)):
-        column.label(text=line, icon=icon if index == 0 else "NONE" if icon == "NONE" else "BLANK1")
-
-
 def status(layout: bpy.types.UILayout, spec: Pipeline, methods: Methods) -> None:
     """How it stands with a job in a word, for its panel's header."""
     row = layout.row()
     row.alignment = "RIGHT"
     names = {method.name for method in methods}
-    if engine_python() is None:
-        row.label(text="No Engine", icon="ERROR")
+    if setup.blocks(spec):
+        row.label(text=setup.word(), icon="ERROR" if engine_python() is None else "NONE")
     elif engine.health().name in ("silent", "gone") and run.active():
         row.label(text="Engine Lost", icon="ERROR")
     elif any(running.pipeline in names for running in run.active()):
@@ -132,11 +118,11 @@ def start(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline
     lacking = models.missing(spec)
     row = layout.row()
     row.scale_y = BUTTON_SCALE
-    row.enabled = not (blocked or lacking)
+    waits = setup.blocks(spec)
+    row.enabled = not (blocked or lacking or waits)
     row.operator("pegbar.run", text=spec.verb).pipeline = spec.name
-    if engine_python() is None:
-        text(layout, context, "The Pegbar engine is not set up: choose its Python in the preferences", "ERROR")
-        layout.operator("pegbar.open_preferences")
+    if waits:
+        setup.sidebar(layout, context, spec)
     elif lacking:
         _models(layout.box(), context, spec, lacking)
     elif blocked:

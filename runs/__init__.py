@@ -1,10 +1,11 @@
 """What is between a click and a result: requests, runs, takes and the one engine of this Blender. Panels show it, operators steer it."""
 
-from . import engine, models, preview, run, takes
+from . import engine, models, preview, run, setup, takes
 
 
 def register() -> None:
     engine.register()
+    setup.register()
     run.register()
     takes.register()
 
@@ -12,6 +13,7 @@ def register() -> None:
 def unregister() -> None:
     takes.unregister()
     run.unregister()
+    setup.unregister()
     engine.unregister()
     preview.unregister()
     models.look_again()

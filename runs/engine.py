@@ -10,7 +10,7 @@ from ..engine.protocol import JobFolder, PegbarError
 from ..preferences import engine_python, machine, user_folder
 
 IDLE_S = 600.0
-MISSING = "The Pegbar engine is not set up: choose its Python in the preferences"
+MISSING = "The Pegbar engine is not set up: press Install Engine, or choose a Python of your own in the preferences"
 
 _worker: Worker | None = None
 _health = Health("asleep")

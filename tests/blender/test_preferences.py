@@ -12,7 +12,8 @@ from pegbar.tests.blender import stage
 from pegbar.tests.blender.paper import Paper, Sidebar, drawn
 from pegbar.tests.blender.tiny import DIFFUSION
 
-SET = ("engine_python", "takes_folder", "weights_folder", "shared_weights_folder", "device")
+SET = ("takes_folder", "weights_folder", "shared_weights_folder", "device", "show_advanced")
+SET += ("engine_folder", "backend", "index_mirror", "python_mirror", "proxy", "engine_python")
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,7 @@ def test_weights_lie_in_the_users_folder_until_another_is_set(unset, tmp_path, m
 
 def test_the_preferences_draw_every_setting(unset):
     paper = Paper()
+    unset.show_advanced = True
     type(unset).draw(Drawn(unset, paper), Sidebar("PREFERENCES"))
     assert set(paper.props()) == set(SET)
     assert str(user_folder() / "weights") not in paper.text  # a placeholder, which is no value
