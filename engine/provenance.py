@@ -87,7 +87,10 @@ def card_of(folder: JobFolder, job: Job, weights: Sequence[Used], device: str, p
 
 def embedded(card: Card, with_words: bool = True) -> str:
     """A card as it is kept in a picture: of the inputs one hash for all frames, and on request without what the user wrote himself."""
-    inputs = {name: {"frames": len(files), "sha256": _digest(file["sha256"] for file in files)} for name, files in card["inputs"].items()}
+    inputs = {
+        name: {"frames": [file["frame"] for file in files], "sha256": _digest(file["sha256"] for file in files)}
+        for name, files in card["inputs"].items()
+    }
     short = {**card, "inputs": inputs}
     if not with_words:
         own = set(words(PIPELINES.get(card["pipeline"]), card["params"]))
@@ -129,11 +132,12 @@ def read_card(path: Path) -> Card:
 
 
 def job_of(card: Card) -> Job:
-    """The request that a card tells of, without its files. Raises PegbarError where a newer Pegbar made it."""
+    """The request that a picture's card tells of, without its files. Raises PegbarError where a newer Pegbar made it."""
     if card["protocol"] > PROTOCOL_VERSION:
         text = f"The picture was made by a newer Pegbar ({card['pegbar']}): update this one ({__version__}) to restore its settings"
         raise PegbarError(text, TAKE_NEWER)
-    return Job(card["pipeline"], card["params"], {}, Shot(**card["shot"]), card["seed"], origin=card.get("origin", {}))
+    inputs = {name: tuple(InputFile(frame, "") for frame in entry["frames"]) for name, entry in card["inputs"].items()}
+    return Job(card["pipeline"], card["params"], inputs, Shot(**card["shot"]), card["seed"], origin=card.get("origin", {}))
 
 
 def sha256_of(path: Path, cache: Path | None = None) -> str:
@@ -250,4 +254,8 @@ def _checked(card: Any) -> Card:
     if not isinstance(card.get("origin", {}), dict):
         raise ValueError("origin is no table")
     Shot(**card["shot"])
+    for entry in card["inputs"].values():
+        frames = [file["frame"] for file in entry] if isinstance(entry, list) else entry["frames"]
+        if not all(isinstance(frame, int) for frame in frames):
+            raise ValueError(f"its inputs are at {frames!r}")
     return dict(card)

@@ -1,11 +1,13 @@
 """What can be done with a take: apply, finish, redo, restore its settings, open or delete its folder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 
 from ..engine.catalog import pipeline
 from ..engine.protocol import JobFolder, PegbarError
+from ..engine.provenance import job_of, read_card
 from ..preferences import engine_python
 from ..runs import engine, models, placing, restoring, run, takes
 from ..runs.request import request_of, scene_of, seeded
@@ -95,7 +97,35 @@ class PEGBAR_OT_restore_settings(OnTake, bpy.types.Operator):
     folder: folder_property()
 
     def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
-        restoring.restore(take.job)
+        tell_restored(self, restoring.restore(context, take.job))
+
+
+class PEGBAR_OT_restore_from_picture(Edge, bpy.types.Operator):
+    """Set the panel as it was for the take that a picture is from, wherever the picture is now"""
+
+    bl_idname = "pegbar.restore_from_picture"
+    bl_label = "Restore Settings from Picture…"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_glob: bpy.props.StringProperty(default="*.png", options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if self.filepath:
+            return self.execute(context)
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def act(self, context: bpy.types.Context) -> None:
+        job = job_of(read_card(Path(bpy.path.abspath(self.filepath))))
+        if job.shot.scene not in bpy.data.scenes:
+            job = replace(job, shot=replace(job.shot, scene=scene_of(context).name))
+        tell_restored(self, restoring.restore(context, job))
+
+
+def tell_restored(operator: bpy.types.Operator, remarks: list[str]) -> None:
+    """Says that all is as it was, or what is not."""
+    operator.report({"WARNING"} if remarks else {"INFO"}, "; ".join(remarks) or "The settings are as they were: the same frames come again")
 
 
 class PEGBAR_OT_delete_take(OnTake, bpy.types.Operator):
@@ -148,6 +178,7 @@ CLASSES = (
     PEGBAR_OT_finish_take,
     PEGBAR_OT_redo_take,
     PEGBAR_OT_restore_settings,
+    PEGBAR_OT_restore_from_picture,
     PEGBAR_OT_delete_take,
     PEGBAR_OT_next_check,
     PEGBAR_OT_open_folder,

@@ -1,5 +1,7 @@
 """A small panel on a strip that a take made: where it comes from, and its way back."""
 
+from pathlib import Path
+
 import bpy
 
 from ..engine.catalog import PIPELINES
@@ -30,6 +32,8 @@ class Strip:
         take = takes.by_id(strip["pegbar_take"])
         if take is None:
             text(layout, context, f"Its folder is not among this file's takes: {strip['pegbar_folder']}", "INFO")
+            if strip.type == "IMAGE":
+                layout.operator("pegbar.restore_from_picture", text="Restore Settings").filepath = first_picture(strip)
             return
         spec = PIPELINES.get(take.job.pipeline)
         layout.label(text=f"Take {take.number} of {take.source}, {spec.label if spec else take.job.pipeline}, {summary(take)}")
@@ -38,6 +42,11 @@ class Strip:
             row.label(text=param.label)
             row.label(text=str(take.job.params[param.name]))
         actions(layout.column(), str(take.folder.path))
+
+
+def first_picture(strip: bpy.types.ImageStrip) -> str:
+    """The path of the first picture that a strip shows."""
+    return str(Path(bpy.path.abspath(strip.directory)) / strip.elements[0].filename)
 
 
 PEGBAR_PT_strip = type("PEGBAR_PT_strip", (Strip, bpy.types.Panel), PLACE)

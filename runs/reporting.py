@@ -1,5 +1,6 @@
 """What happened, for a message to the makers: the report of a run, and a zip with the logs of the newest takes. No prompts in either."""
 
+import contextlib
 import platform
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ from ..engine import __version__
 from ..engine.catalog import PIPELINES
 from ..engine.diagnostics import bundle, last_run, memory_bytes, redacted, tail, wordless, words
 from ..engine.errors import CATALOG
-from ..engine.protocol import Job
+from ..engine.protocol import Job, PegbarError
 from ..preferences import engine_python, machine, takes_folder, user_folder
 from . import engine, run, takes
 
@@ -112,7 +113,9 @@ def _clean(text: str, jobs: Iterable[Job], keep_paths: bool) -> str:
 
 def _files(job: Job) -> set[str]:
     """The files that a job's pictures came from, which lie anywhere."""
-    return {source.name for sources in takes.sources_of(job).values() for source in sources if source.type == "FILE"}
+    with contextlib.suppress(PegbarError):
+        return {source.name for sources in takes.sources_of(job).values() for source in sources if source.type == "FILE"}
+    return set()
 
 
 def _folders() -> Mapping[Path, str]:

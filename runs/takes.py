@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import bpy
 
 from ..engine.catalog import PIPELINES
 from ..engine.client import unfinished
-from ..engine.errors import FILE_UNSAVED, PLACE_REFUSED
+from ..engine.errors import FILE_UNSAVED, PLACE_REFUSED, RESULT_UNPLACED, TAKE_DAMAGED
 from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, Progress, State, refused
 from ..engine.protocol import takes as takes_in
 from ..engine.spec import asked
@@ -25,6 +26,7 @@ UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
 NAME_LENGTH = 60
 LEARNING = "Learning"
 """The phase whose steps are those of a lesson."""
+SOURCES, TARGETS = get_args(get_type_hints(Source)["type"]), get_args(get_type_hints(Target)["type"])
 NO_NOTES = "[]"
 """What a file of notes holds where there is nothing to say."""
 
@@ -104,15 +106,28 @@ def create(scene: str, source: str) -> JobFolder:
 def target_of(job: Job) -> Target:
     """Where a job's result goes. Raises PegbarError where the job was not made in Blender."""
     try:
-        return Target(**job.origin["target"])
+        target = Target(**job.origin["target"])
     except (KeyError, TypeError) as error:
-        raise PegbarError("This take was not made in Blender: add its frames as an image sequence") from error
+        raise PegbarError("This take was not made in Blender: add its frames as an image sequence", RESULT_UNPLACED) from error
+    if target.type not in TARGETS:
+        raise PegbarError(f"This take goes to {target.type!r}, which is not known here: it was damaged or tampered with", TAKE_DAMAGED)
+    return target
 
 
 def sources_of(job: Job) -> dict[str, tuple[Source, ...]]:
-    """Where a job's inputs came from; empty where it was not made in Blender."""
-    sources = job.origin.get("sources", {})
-    return {name: tuple(Source(**{**entry, "layers": tuple(entry["layers"])}) for entry in entries) for name, entries in sources.items()}
+    """Where a job's inputs came from; empty where it was not made in Blender. Raises PegbarError where it says so in no known way."""
+    try:
+        sources = job.origin.get("sources", {})
+        found = {
+            name: tuple(Source(**{**entry, "layers": tuple(entry["layers"])}) for entry in entries) for name, entries in sources.items()
+        }
+        if all(source.type in SOURCES and isinstance(source.name, str) for entries in found.values() for source in entries):
+            return found
+    except (KeyError, TypeError, AttributeError):
+        pass
+    raise PegbarError(
+        "Where this take was made from is not said in a way that is known here: it was damaged or tampered with", TAKE_DAMAGED
+    )
 
 
 def listed() -> list[Take]:

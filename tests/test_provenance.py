@@ -44,7 +44,7 @@ def test_a_take_and_its_pictures_say_all_that_made_them(tmp_path):
     }  # fmt: skip
     assert (card["pipeline"], card["seed"], card["device"], card["weights"]) == ("still", 11, "cpu", {})
     held = read_card(folder.outputs / "clip/0003.png")
-    assert held == {**card, "inputs": {"image": {"frames": 4, "sha256": held["inputs"]["image"]["sha256"]}}}
+    assert held == {**card, "inputs": {"image": {"frames": [1, 2, 3, 4], "sha256": held["inputs"]["image"]["sha256"]}}}
     again = job_of(held)
     assert (again.pipeline, again.params, again.seed, again.shot, again.origin) == ("still", job.params, 11, job.shot, ORIGIN)
 
@@ -130,6 +130,7 @@ GOOD = {
         (with_text(json.dumps({**GOOD, "shot": {}}).encode()), "are damaged"),
         (with_text(json.dumps({**GOOD, "params": 3}).encode()), "are damaged"),
         (with_text(json.dumps({**GOOD, "origin": 3}).encode()), "are damaged"),
+        (with_text(json.dumps({**GOOD, "inputs": {"lineart": {"frames": ["x"]}}}).encode()), "are damaged"),
         (png(1)[:33] + struct.pack(">I4s", 0x7FFFFFFF, b"tEXt") + b"pegbar\0{}", "are damaged"),
     ],
 )

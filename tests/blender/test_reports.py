@@ -17,6 +17,7 @@ from pegbar.preferences import preferences
 from pegbar.runs import engine, reporting, run, takes
 from pegbar.runs.request import smaller
 from pegbar.tests.blender import stage
+from pegbar.tests.blender.paper import drawn
 
 PROMPT = "a secret cat turns its head"
 
@@ -55,6 +56,15 @@ def test_a_button_that_helps_is_there_and_knows_what_it_is_asked():
 
 def test_a_run_that_failed_in_the_engine_has_the_number(failed):
     assert (failed.phase, failed.error) == ("failed", errors.INPUT_UNREADABLE)
+
+
+def test_the_panel_shows_number_remedy_and_report(failed, tmp_path):
+    shown = drawn("PEGBAR_PT_flat")
+    assert errors.INPUT_UNREADABLE in shown.text and "0002.png is damaged" in shown.text
+    assert [shown.button(f"pegbar.{name}") for name in ("finish_take", "copy_report")] == [("Try Again", True), ("Copy Report", True)]
+    assert shown.button("pegbar.collect_diagnostics")
+    failed.error = errors.DISK_FULL
+    assert drawn("PEGBAR_PT_flat").button("pegbar.open_preferences") == ("Choose Folder", True)
 
 
 def test_a_run_whose_source_is_gone_has_the_number(scene, tmp_path):

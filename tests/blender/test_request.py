@@ -268,7 +268,7 @@ def test_a_take_of_a_picture_gives_its_settings_back(scene, strip, draw, tmp_pat
     job = Job("dropletvideo", wanted.params, {"image": (InputFile(12, "a.png"),)}, wanted.shot, 5, origin=wanted.origin)
     settings.length, settings.clip_rhythm, settings.result, own.prompt = 0, "1", "STRIP", ""
     own.image.type, own.end_image.type = "CAMERA", "NONE"
-    restore(job)
+    assert restore(bpy.context, job) == []
     assert (settings.length, settings.clip_rhythm, settings.result, own.prompt, settings.seed) == (9, "3", "PLANE", "it rains", 5)
     assert (own.image.type, own.image.strip, own.end_image.type) == ("STRIP", "board", "FILE")
     assert shoot().sources == wanted.sources and Source("STRIP", "board", at=12, frame=12) in shoot().sources["image"]
