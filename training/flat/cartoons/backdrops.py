@@ -20,7 +20,7 @@ def bare(studio: Studio, frame: Frame) -> list[Figure]:
 def _ground(studio: Studio, frame: Frame, y: float, uneven: float) -> Points:
     x = np.linspace(-3 * frame[0], 3 * frame[0], 48)
     line = y + uneven * np.sin(x * studio.between(2, 9) + studio.between(0, 6))
-    return np.concatenate([np.stack([x, line], 1), [[3 * frame[0], 4 * frame[1]], [-3 * frame[0], 4 * frame[1]]]])
+    return np.concatenate([outlines.joined(x, line), [[3 * frame[0], 4 * frame[1]], [-3 * frame[0], 4 * frame[1]]]])
 
 
 def hills(studio: Studio, frame: Frame) -> list[Figure]:
@@ -56,7 +56,7 @@ def park(studio: Studio, frame: Frame) -> list[Figure]:
         way = outlines.path([(x, horizon + 0.04), (x + 0.1, horizon + 0.04), (x + u(0.1, 0.5), low), (x - u(0.1, 0.5), low)], 4)
         near.part(root, way, studio.paint(), 0.1)
     kinds = {"tree": 0.5, "bush": 0.25, "rock": 0.15, "fence": 0.1}
-    _row(studio, near, root, kinds, studio.whole(1, 4), w, horizon, (0.3, 0.8))
+    _row(studio, near, root, kinds, studio.whole(0, 3), w, horizon, (0.25, 0.7))
     return [far, near]
 
 
@@ -67,7 +67,7 @@ def street(studio: Studio, frame: Frame) -> list[Figure]:
     curb = h * u(0.2, 0.6)
     if studio.chance(0.5):
         things.cloud(studio, figure, root, (w * u(-0.8, 0.8), -h * 0.8), 0.2, -3)
-    _row(studio, figure, root, {"house": 0.6, "tower": 0.0, "tree": 0.4}, studio.whole(2, 4), w, curb, (0.4, 0.9))
+    _row(studio, figure, root, {"house": 0.6, "tree": 0.4}, studio.whole(1, 3), w, curb, (0.4, 0.9))
     figure.part(root, _ground(studio, frame, curb, 0), studio.paint(), 2)
     if studio.chance(0.7):
         figure.part(root, _ground(studio, frame, curb + u(0.06, 0.12), 0), studio.paint(), 2.1)
@@ -87,7 +87,7 @@ def room(studio: Studio, frame: Frame) -> list[Figure]:
         for x in np.linspace(-2 * w, 2 * w, studio.whole(4, 9)):
             figure.part(root, outlines.box(0.07, 3 * h, (x, floor - 3 * h)), paper, -4)
     for kind in (things.window, things.picture, things.clock):
-        if studio.chance(0.45):
+        if studio.chance(0.3):
             kind(studio, figure, root, (w * u(-0.9, 0.9), floor - h * u(0.7, 1.2)), u(0.3, 0.7), -3)
     figure.part(root, _ground(studio, frame, floor, 0), studio.paint(), -2)
     if studio.chance(0.4):
@@ -99,7 +99,7 @@ def room(studio: Studio, frame: Frame) -> list[Figure]:
                 root, outlines.ellipse(0.5 * grow, 0.13 * grow, (w * u(-0.4, 0.4), floor + 0.25)), studio.either(rug), -1.8 + (1 - grow)
             )
     kinds = {"table": 0.3, "chair": 0.25, "shelf": 0.25, "lamp": 0.2}
-    _row(studio, figure, root, kinds, studio.whole(1, 3), w, floor + 0.04, (0.4, 0.8))
+    _row(studio, figure, root, kinds, studio.whole(0, 2), w, floor + 0.04, (0.3, 0.6))
     return [figure]
 
 
@@ -109,7 +109,7 @@ def city(studio: Studio, frame: Frame) -> list[Figure]:
     root = figure.bone()
     curb = h * studio.between(0.4, 0.8)
     for depth in range(2):
-        _row(studio, figure, root, {"tower": 1.0}, studio.whole(2, 4), w, curb, (0.5, 1.2), depth * 0.5)
+        _row(studio, figure, root, {"tower": 1.0}, studio.whole(1, 3), w, curb, (0.5, 1.1), depth * 0.5)
     figure.part(root, _ground(studio, frame, curb, 0), studio.paint(), 2)
     return [figure]
 

@@ -169,7 +169,46 @@ def _overalls(body: Body) -> None:
         _on(body, outlines.polygon(strap), paint, 0.07)
 
 
-TOPS: dict[str, Callable[[Body], None]] = {"shirt": _shirt, "jacket": _jacket, "dress": _frock, "overalls": _overalls}
+def _robe(body: Body) -> None:
+    studio, plan = body.studio, body.plan
+    long, wide, w = plan.legs * studio.between(0.6, 1), plan.hips * studio.between(1.1, 1.5), plan.shoulders
+    hem = [(-wide, long), (wide, long)]
+    studio.solid(
+        body.figure,
+        body.trunk,
+        outlines.polygon([(-plan.waist, -plan.torso * 0.4), (plan.waist, -plan.torso * 0.4), *hem[::-1]], 4),
+        body.top,
+        0.04,
+    )
+    band = outlines.polygon([(-w * 0.15, -plan.torso), (w * 0.15, -plan.torso), (w * 0.22, long), (-w * 0.22, long)], 4)
+    _on(body, band, studio.paint(), 0.05)
+
+
+def _armour(body: Body) -> None:
+    t, w, waist, steel = body.plan.torso, body.plan.shoulders, body.plan.waist, body.studio.paint("steel", 0.6)
+    plate = [
+        (-w * 0.75, -t * 0.95),
+        (0, -t * 0.88),
+        (w * 0.75, -t * 0.95),
+        (waist * 0.9, -t * 0.4),
+        (0, -t * 0.25),
+        (-waist * 0.9, -t * 0.4),
+    ]
+    _on(body, outlines.path(plate, 3), steel, 0.05)
+    for y in (-t * 0.22, -t * 0.08):
+        body.figure.part(body.trunk, _band(body, y, y + t * 0.12), body.studio.either(steel), 0.06)
+    for bone, level in zip(body.arms, body.over, strict=True):
+        body.figure.part(bone, outlines.ellipse(body.plan.arm * 1.7, body.plan.arm * 1.5), steel, level + 0.3)
+
+
+TOPS: dict[str, Callable[[Body], None]] = {
+    "shirt": _shirt,
+    "jacket": _jacket,
+    "dress": _frock,
+    "overalls": _overalls,
+    "robe": _robe,
+    "armour": _armour,
+}
 
 
 # --- bottoms
@@ -269,6 +308,37 @@ def _cape(body: Body) -> None:
     studio.solid(body.figure, bone, outlines.polygon(edge, 4), studio.paint(), -2)
 
 
+def _sash(body: Body) -> None:
+    t, w = body.plan.torso, body.plan.shoulders
+    _on(
+        body,
+        outlines.polygon([(-w * 0.9, -t * 0.9), (-w * 0.6, -t), (w * 0.8, -t * 0.2), (w * 0.7, -t * 0.02)], 4),
+        body.studio.paint(),
+        0.13,
+    )
+
+
+def _apron(body: Body) -> None:
+    t, w, low = body.plan.torso, body.plan.waist, body.plan.legs * body.studio.between(0.1, 0.4)
+    _on(
+        body,
+        outlines.path(
+            [(-w * 0.5, -t * 0.7), (w * 0.5, -t * 0.7), (w * 0.8, -t * 0.1), (w * 0.75, low), (-w * 0.75, low), (-w * 0.8, -t * 0.1)], 3
+        ),
+        body.studio.paint(),
+        0.36,
+    )
+
+
+def _wings(body: Body) -> None:
+    studio, long = body.studio, body.plan.torso * body.studio.between(0.9, 1.5)
+    feathers = (studio.paint(), studio.paint())
+    for side in (-1, 1):
+        wing = body.figure.bone(body.trunk, (0, -body.plan.torso * 0.7), angle=studio.wave(0.4, -side * 2.0))
+        for i, tilt in enumerate((-0.5, 0.0, 0.5)):
+            body.figure.part(wing, outlines.turned(outlines.lock(long, long * 0.4), tilt), feathers[i % 2], -2.2 + 0.01 * i)
+
+
 CLOTHES: dict[str, Callable[[Body], None]] = {
     "belt": _belt,
     "collar": _collar,
@@ -277,4 +347,7 @@ CLOTHES: dict[str, Callable[[Body], None]] = {
     "scarf": _scarf,
     "cape": _cape,
     "gloves": _bare,
+    "sash": _sash,
+    "apron": _apron,
+    "wings": _wings,
 }

@@ -16,6 +16,8 @@ _SHIFT = 4
 """OpenCV's sub-pixel bits."""
 _MARGIN = 3
 """Pixels around the picture that are drawn too: OpenCV fades its lines out at the edge of what it draws on."""
+_HAIRLINE = 1.25
+"""How wide OpenCV's thinnest anti-aliased line is, in pixels."""
 _FAR = 1 << 14
 """Pixels beyond which a point is moved nearer: OpenCV reckons in 32 bits."""
 
@@ -60,71 +62,92 @@ def draw(shot: Shot, size: tuple[int, int], pen: Pen) -> tuple[NDArray[np.uint8]
     w, h = size
     ids = np.zeros((len(shot.points), h + 2 * _MARGIN, w + 2 * _MARGIN), np.uint8)
     lines = np.zeros_like(ids)
-    points = shot.points + _boil(shot.points.shape, pen.boil)
-    outer, inner = _strokes(points, shot.ends, pen)
-    here, outer, inner = _exact(points), _exact(outer), _exact(inner)
+    points = _boiling(shot.points, pen.boil)
+    wide = pen.taper > 0 or pen.width > _HAIRLINE
+    strokes = _edges(points, shot, pen) if wide else [points, _strayed(points, shot, pen.stray)] if pen.stray else [points]
+    exact, strokes = _exact(points), [_exact(stroke) for stroke in strokes]
     spans = list(pairwise(shot.ends.tolist()))
-    seen = shot.shown & _worth_drawing(points, shot.ends, size, pen.detail)
-    widths = [max(1, round(pen.width * part.ink)) if part.ink else 0 for part in shot.parts]
+    seen = shot.shown & _worth_drawing(shot, size, pen.detail)
     for f, order in enumerate(shot.order):
+        picture, ink = ids[f], lines[f]
         for p in order[seen[f, order]].tolist():
             part, (a, b) = shot.parts[p], spans[p]
-            outline = here[f, a:b][None]
             if part.paint >= 0:
-                cv2.fillPoly(ids[f], outline, part.paint, cv2.LINE_8, _SHIFT)
-                cv2.fillPoly(lines[f], outline, 0, cv2.LINE_8, _SHIFT)
+                outline = exact[f, a:b][None]
+                cv2.fillPoly(picture, outline, part.paint, cv2.LINE_8, _SHIFT)
+                cv2.fillPoly(ink, outline, 0, cv2.LINE_8, _SHIFT)
             elif part.paint == INK:
-                cv2.fillPoly(lines[f], outline, part.strength, cv2.LINE_AA, _SHIFT)
-            if not widths[p]:
-                continue
-            if part.line:
-                outline = outline[:, part.line[0] : part.line[1]]
-            elif pen.taper:
-                cv2.fillPoly(lines[f], [outer[f, a:b], inner[f, a:b]], part.strength, cv2.LINE_AA, _SHIFT)
-                continue
-            cv2.polylines(lines[f], outline, part.line is None, part.strength, widths[p], cv2.LINE_AA, _SHIFT)
-            if pen.stray and part.line is None:
-                cv2.polylines(lines[f], outer[f, a:b][None], True, part.strength, widths[p], cv2.LINE_AA, _SHIFT)
-    picture = np.s_[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
-    return np.ascontiguousarray(ids[picture]), np.ascontiguousarray(lines[picture])
+                cv2.fillPoly(ink, exact[f, a:b][None], part.strength, cv2.LINE_AA, _SHIFT)
+            if part.ink:
+                _stroke(ink, [stroke[f, a:b] for stroke in strokes], part, wide)
+    middle = np.s_[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    return np.ascontiguousarray(ids[middle]), np.ascontiguousarray(lines[middle])
 
 
-def _exact(points: NDArray) -> NDArray[np.int32]:
+def _stroke(ink: NDArray[np.uint8], strokes: list[NDArray[np.int32]], part: Part, wide: bool) -> None:
+    """Draws a part's line: hairlines, or what lies between the two edges of a wide one."""
+    if part.line:
+        strokes = [stroke[slice(*part.line)] for stroke in strokes]
+    if not wide:
+        cv2.polylines(ink, strokes, part.line is None, part.strength, 1, cv2.LINE_AA, _SHIFT)
+    elif part.line is None:
+        cv2.fillPoly(ink, strokes, part.strength, cv2.LINE_AA, _SHIFT)
+    else:
+        cv2.fillPoly(ink, [np.concatenate([strokes[0], strokes[1][::-1]])], part.strength, cv2.LINE_AA, _SHIFT)
+
+
+def _exact(points: NDArray[np.float32]) -> NDArray[np.int32]:
     """Points as OpenCV wants them: counted from pixel centres, with sub-pixel bits."""
-    return (np.clip(points + (_MARGIN - 0.5), -_FAR, _FAR) * (1 << _SHIFT)).round().astype(np.int32, order="C")
+    near = np.clip(points + np.float32(_MARGIN - 0.5), -_FAR, _FAR)
+    return (near * np.float32(1 << _SHIFT)).round().astype(np.int32, order="C")
 
 
-def _boil(shape: tuple[int, ...], size: float) -> NDArray[np.float32] | float:
-    """Waves along the points that differ from frame to frame."""
+def _boiling(points: NDArray[np.float32], size: float) -> NDArray[np.float32]:
+    """Points that waver along the lines, otherwise in each frame."""
     if not size:
-        return 0.0
-    frame, point, axis = np.ogrid[: shape[0], : shape[1], : shape[2]]
-    return (size * np.sin(0.7 * point + 2.4 * frame**1.5 + 1.9 * axis)).astype(np.float32)
+        return points
+    frame, point, axis = np.ogrid[: points.shape[0], : points.shape[1], : points.shape[2]]
+    return points + (size * np.sin(0.7 * point + 2.4 * frame**1.5 + 1.9 * axis)).astype(np.float32)
 
 
-def _strokes(points: NDArray, ends: NDArray, pen: Pen) -> tuple[NDArray, NDArray]:
-    """The two edges of tapered lines, or the second stroke of stray ones."""
-    if not pen.taper and not pen.stray:
-        return points[:, :0], points[:, :0]
-    n = points.shape[1]
-    after, before = np.arange(n) + 1, np.arange(n) - 1
-    after[ends[1:] - 1], before[ends[:-1]] = ends[:-1], ends[1:] - 1
+def _normals(points: NDArray[np.float32], shot: Shot) -> NDArray[np.float32]:
+    """The unit normals of all outlines (f, n, 2)."""
+    after = np.arange(points.shape[1]) + 1
+    before = after - 2
+    after[shot.ends[1:] - 1], before[shot.ends[:-1]] = shot.ends[:-1], shot.ends[1:] - 1
+    for part, first, end in zip(shot.parts, shot.ends[:-1], shot.ends[1:], strict=True):
+        if part.line:  # an open line's ends have one neighbour
+            before[first + part.line[0]] = first + part.line[0]
+            after[min(first + part.line[1], end) - 1] = min(first + part.line[1], end) - 1
     step = points[:, after] - points[:, before]
-    normal = step[..., ::-1] * np.array([1, -1], np.float32) / np.maximum(np.linalg.norm(step, axis=-1, keepdims=True), 1e-3)
-    at = np.arange(n) - np.repeat(ends[:-1], np.diff(ends))
-    share = at / np.repeat(np.diff(ends), np.diff(ends))
-    wave = np.sin(2 * np.pi * share + ends[np.searchsorted(ends, np.arange(n), "right") - 1])
-    if pen.stray:
-        return points + normal * (pen.stray * wave[:, None]).astype(np.float32), points[:, :0]
-    # the anti-aliased edge is about a pixel wide of itself
-    half = np.maximum(pen.width * (1 + pen.taper * wave) - 1, 0) / 2
-    side = normal * half[:, None].astype(np.float32)
-    return points + side, points - side
+    length = np.sqrt(step[..., 0] ** 2 + step[..., 1] ** 2)
+    return step[..., ::-1] * (np.array([1, -1], np.float32) / np.maximum(length, 1e-3)[..., None])
 
 
-def _worth_drawing(points: NDArray, ends: NDArray, size: tuple[int, int], detail: float) -> NDArray[np.bool_]:
+def _waves(shot: Shot) -> NDArray[np.float32]:
+    """A wave along each outline (n,), at a phase of its own."""
+    sizes = np.diff(shot.ends)
+    first = np.repeat(shot.ends[:-1], sizes)
+    return np.sin((np.arange(shot.ends[-1]) - first) * (2 * np.pi / np.repeat(sizes, sizes)) + first).astype(np.float32)
+
+
+def _edges(points: NDArray[np.float32], shot: Shot, pen: Pen) -> list[NDArray[np.float32]]:
+    """The two edges of wide lines."""
+    share = np.repeat(np.array([part.ink for part in shot.parts], np.float32), np.diff(shot.ends))
+    # an anti-aliased edge is as wide as a hairline already
+    half = np.maximum(pen.width * share * (1 + pen.taper * _waves(shot)) - _HAIRLINE, 0) / 2
+    side = _normals(points, shot) * half[:, None]
+    return [points + side, points - side]
+
+
+def _strayed(points: NDArray[np.float32], shot: Shot, stray: float) -> NDArray[np.float32]:
+    """A second stroke that weaves about the first."""
+    return points + _normals(points, shot) * (stray * _waves(shot))[:, None]
+
+
+def _worth_drawing(shot: Shot, size: tuple[int, int], detail: float) -> NDArray[np.bool_]:
     """Whether each part reaches into the picture and is not too small in all frames (f, p)."""
-    low = np.minimum.reduceat(points, ends[:-1], axis=1)
-    high = np.maximum.reduceat(points, ends[:-1], axis=1)
+    low = np.minimum.reduceat(shot.points, shot.ends[:-1], axis=1)
+    high = np.maximum.reduceat(shot.points, shot.ends[:-1], axis=1)
     inside = ((high > -2) & (low < np.array(size) + 2)).all(-1)
     return inside & ((high - low).max(-1).max(0) >= detail)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -128,7 +129,29 @@ def _anime(head, at, size, look, paints, lids) -> None:
     head.on(lash, INK, 0.46, ink=0, **lids)
 
 
-EYES: dict[str, Callable] = {"dot": _dot, "plain": _plain, "cartoon": _cartoon, "anime": _anime}
+def _sleepy(head, at, size, look, paints, lids) -> None:
+    x, y = at
+    head.on(outlines.ellipse(size, size, at), paints["white"], 0.3, **lids)
+    head.on(outlines.ellipse(size * 0.45, size * 0.45, (x + look, y + size * 0.25)), paints["iris"], 0.35, **lids)
+    head.on(outlines.ellipse(size * 0.2, size * 0.2, (x + look, y + size * 0.25)), INK, 0.4, ink=0, **lids)
+    head.on(outlines.arc(size * 1.02, size * 1.02, np.pi, 2 * np.pi, (x, y), 12), head.studio.paint("lid", 0.9), 0.45, **lids)
+
+
+def _ringed(head, at, size, look, paints, lids) -> None:
+    x, y = at
+    for share, paint in ((1.2, paints["iris"]), (0.85, paints["white"]), (0.5, paints["iris"])):
+        head.on(outlines.ellipse(size * share, size * share, (x + look * (1 - share), y)), paint, 0.4 - share / 10, **lids)
+    head.on(outlines.ellipse(size * 0.2, size * 0.2, (x + look, y)), INK, 0.41, ink=0, **lids)
+
+
+EYES: dict[str, Callable] = {
+    "dot": _dot,
+    "plain": _plain,
+    "cartoon": _cartoon,
+    "anime": _anime,
+    "sleepy": _sleepy,
+    "ringed": _ringed,
+}
 
 
 # --- noses
@@ -167,7 +190,15 @@ def _wedge(head: Head) -> None:
     _nose(head, outline, line=(0, 9))
 
 
-NOSES: dict[str, Callable[[Head], None]] = {"none": _no_nose, "button": _button, "line": _line_nose, "wedge": _wedge}
+def _snout(head: Head) -> None:
+    size, paint = head.w * head.studio.between(0.25, 0.4), head.studio.paint()
+    head.figure.part(head.bone, outlines.ellipse(size, size * 0.7, (0, head.h * 0.4)), paint, head.level + 0.6, depth=head.w * 1.1)
+    for side in (-1, 1):
+        hole = outlines.ellipse(size * 0.16, size * 0.22, (side * size * 0.4, head.h * 0.4))
+        head.figure.part(head.bone, hole, INK, head.level + 0.61, depth=head.w * 1.15, ink=0)
+
+
+NOSES: dict[str, Callable[[Head], None]] = {"none": _no_nose, "button": _button, "line": _line_nose, "wedge": _wedge, "snout": _snout}
 
 
 # --- mouths
@@ -215,4 +246,18 @@ def _lips(head: Head) -> None:
         head.on(outlines.path(outline, 3), lip, 0.3, ink=0.8)
 
 
-MOUTHS: dict[str, Callable[[Head], None]] = {"line": _line_mouth, "open": _open_mouth, "talking": _talking, "lips": _lips}
+def _toothy(head: Head) -> None:
+    w, y, h = head.w * head.studio.between(0.35, 0.55), head.h * 0.58, head.h * 0.14
+    white, count = head.studio.paint("white", 0.8), head.studio.whole(3, 5)
+    edge = np.linspace(-w, w, count + 1)
+    for left, right in pairwise(edge):
+        head.on(outlines.box((right - left) / 2, h, ((left + right) / 2, y), 0.4), white, 0.3)
+
+
+MOUTHS: dict[str, Callable[[Head], None]] = {
+    "line": _line_mouth,
+    "open": _open_mouth,
+    "talking": _talking,
+    "lips": _lips,
+    "toothy": _toothy,
+}

@@ -143,7 +143,7 @@ def pose(figure: Figure, times: Times) -> Posed:
     level = cloth.level + cloth.swaps * facing + _NEARER * skeleton.near[:, cloth.part_bone]
     opened = acts[:, cloth.part_act]
     shown = (opened >= cloth.low) & (opened <= cloth.high) & ((facing > _HIDDEN) | ~cloth.hides)
-    return Posed(points.astype(np.float32), cloth.ends, level, shown, figure.parts)
+    return Posed(points, cloth.ends, level, shown, figure.parts)
 
 
 class _Cloth:
@@ -153,6 +153,7 @@ class _Cloth:
         sizes = np.array([len(part.outline) for part in parts])
         self.ends = np.concatenate([[0], np.cumsum(sizes)])
         owner = np.repeat(np.arange(len(parts)), sizes)
+        x, self.y = np.concatenate([part.outline for part in parts]).T
         self.part_bone = np.array([part.bone for part in parts])
         self.part_act = np.array([part.act for part in parts])
         self.level = np.array([part.level for part in parts])
@@ -164,25 +165,21 @@ class _Cloth:
         self.pivot = np.array([part.pivot or 0.0 for part in parts])[owner]
         self.sign = np.array([-1.0 if bone.up else 1.0 for bone in bones])[self.bone]
         self.low_bend, self.high_bend = np.array([bone.soft for bone in bones]).T[:, self.bone]
-        self.y = np.concatenate([part.outline[:, 1] for part in parts])
-        turned = [_turning(part) for part in parts]
-        self.radius, self.phase, self.gain = np.concatenate(turned, 1)
         self.limit = np.where(self.hides, np.pi / 2, np.inf)[owner]
-        self.facing = np.array([np.median(phase) for _, phase, _ in turned])
+        self._turning(parts, owner, x)
+        self.facing = np.add.reduceat(self.phase, self.ends[:-1]) / sizes
 
-
-def _turning(part: Part) -> NDArray[np.float64]:
-    """Radius, angle from the front, and how far each point follows a turn (3, n)."""
-    x, y = part.outline.T
-    if part.around is not None:
-        width, height = part.around
-        radius = width * np.sqrt(np.clip(1 - (y / height) ** 2, 0.15, 1))
-        phase = np.arcsin(np.clip(x / radius, -1, 1))
-        radius = np.maximum(radius, np.abs(x))
-        return np.stack([radius, phase, np.cos(phase) if part.rim else np.ones_like(x)])
-    depth = part.depth or 0.0
-    phase = np.arctan2(x, np.full_like(x, depth if depth else 1e-9))
-    return np.stack([np.hypot(x, depth), phase, np.full_like(x, part.depth is not None)])
+    def _turning(self, parts: list[Part], owner: NDArray[np.intp], x: NDArray[np.float64]) -> None:
+        """Radius, angle from the front, and gain, how far it follows a turn, of each point."""
+        round_ = np.array([part.around is not None for part in parts])[owner]
+        rim = np.array([part.rim for part in parts])[owner]
+        flat = np.array([part.depth is not None for part in parts])[owner]
+        depth = np.array([part.depth or 1e-9 for part in parts])[owner]
+        width, height = np.array([part.around or (1.0, 1.0) for part in parts]).T[:, owner]
+        ball = width * np.sqrt(np.clip(1 - (self.y / height) ** 2, 0.15, 1))
+        self.phase = np.where(round_, np.arcsin(np.clip(x / ball, -1, 1)), np.arctan2(x, depth))
+        self.radius = np.where(round_, np.maximum(ball, np.abs(x)), np.hypot(x, depth))
+        self.gain = np.where(rim, np.cos(self.phase), (round_ | flat).astype(float))
 
 
 class _Skeleton:
@@ -210,16 +207,30 @@ class _Skeleton:
         self.angle[:, i] += self.angle[:, p] - sign * bent
         self.turn[:, i] += self.turn[:, p]
 
-    def placed(self, cloth: _Cloth, acts: NDArray) -> NDArray[np.float64]:
+    def placed(self, cloth: _Cloth, acts: NDArray) -> NDArray[np.float32]:
         """The points of all parts (f, n, 2)."""
         bone = cloth.bone
-        phase = np.clip(cloth.phase + cloth.gain * self.turn[:, bone], -cloth.limit, cloth.limit)
-        across = cloth.radius * np.sin(phase)
-        y = cloth.pivot + (cloth.y - cloth.pivot) * acts[:, cloth.act]
-        along, across, _ = _bent(cloth.sign * y, across, self.bend[:, bone], cloth.low_bend, cloth.high_bend)
-        along *= cloth.sign
+        across = cloth.radius * np.sin(np.clip(cloth.phase + cloth.gain * self.turn[:, bone], -cloth.limit, cloth.limit))
+        along = np.broadcast_to(cloth.y, across.shape)
+        if acts.shape[1] > 1:
+            along = cloth.pivot + (cloth.y - cloth.pivot) * acts[:, cloth.act]
+        along, across = self._flexed(cloth, along, across)
         c, s = np.cos(self.angle)[:, bone], np.sin(self.angle)[:, bone]
-        return np.stack([self.x[:, bone] + across * c - along * s, self.y[:, bone] + across * s + along * c], -1)
+        points = np.empty((*across.shape, 2), np.float32)
+        points[..., 0] = self.x[:, bone] + across * c - along * s
+        points[..., 1] = self.y[:, bone] + across * s + along * c
+        return points
+
+    def _flexed(self, cloth: _Cloth, along: NDArray, across: NDArray) -> tuple[NDArray, NDArray]:
+        """Where points are on their bent bones; most bones are straight."""
+        at = np.flatnonzero(self.bend.any(0)[cloth.bone])
+        if not len(at):
+            return along, across
+        sign, bend = cloth.sign[at], self.bend[:, cloth.bone[at]]
+        bent, aside, _ = _bent(sign * along[:, at], across[:, at], bend, cloth.low_bend[at], cloth.high_bend[at])
+        along = along.copy()
+        along[:, at], across[:, at] = sign * bent, aside
+        return along, across
 
 
 def _bent(along, across, bend, low, high):

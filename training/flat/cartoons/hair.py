@@ -66,13 +66,31 @@ def _spikes(head: Head) -> None:
     count = studio.whole(5, 9)
     angle = np.linspace(np.pi, 2 * np.pi, 2 * count + 1)
     radius = np.where(np.arange(2 * count + 1) % 2, studio.between(1.25, 1.6), 1.05) + studio.rng.normal(0, 0.05, 2 * count + 1)
-    crown = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
+    crown = outlines.joined(radius * np.cos(angle), radius * np.sin(angle))
     steps = np.linspace(0.9, -0.9, studio.whole(5, 9))
-    edge = np.stack([steps, np.where(np.arange(len(steps)) % 2, -0.2, -0.5)], 1)
+    edge = outlines.joined(steps, np.where(np.arange(len(steps)) % 2, -0.2, -0.5))
     _front(head, outlines.polygon(np.concatenate([crown, edge]) * [head.w, head.h], 2))
 
 
-FRINGES: dict[str, Callable[[Head], None]] = {"none": _bare, "locks": _locks, "parted": _parted, "spikes": _spikes}
+def _curls(head: Head) -> None:
+    count = head.studio.whole(5, 8)
+    for angle in np.linspace(np.pi * 1.05, np.pi * 1.95, count):
+        curl = outlines.ellipse(head.w * 0.32, head.h * 0.32, (head.w * 0.9 * np.cos(angle), head.h * 0.9 * np.sin(angle)))
+        head.figure.part(head.bone, curl, head.hair, head.level + 0.8 + 0.001 * angle)
+
+
+def _bowl(head: Head) -> None:
+    _front(head, _cap(head, [(1.02, -0.15), (0.5, -0.22), (-0.5, -0.22), (-1.02, -0.15)]))
+
+
+FRINGES: dict[str, Callable[[Head], None]] = {
+    "none": _bare,
+    "locks": _locks,
+    "parted": _parted,
+    "spikes": _spikes,
+    "curls": _curls,
+    "bowl": _bowl,
+}
 
 
 # --- behind it
@@ -86,7 +104,7 @@ def _mass(head: Head, below: float, wide: float, tips: int) -> None:
     y = np.where(np.arange(2 * tips + 1) % 2, below, below - 0.12 * h)
     fall = studio.wave(0.15)
     bone = head.figure.bone(head.bone, (0, 0), bend=fall, soft=(0.2 * h, max(below, 0.3 * h)))
-    outline = outlines.polygon(np.concatenate([top, np.stack([x * studio.between(0.85, 1.1), y], 1)]), 2)
+    outline = outlines.polygon(np.concatenate([top, outlines.joined(x * studio.between(0.85, 1.1), y)]), 2)
     studio.solid(head.figure, bone, outline, head.hair, head.level - 3)
 
 
@@ -121,7 +139,34 @@ def _tails(head: Head) -> None:
         _tuft(head, side * head.w * 1.05, -head.h * 0.3, -side * head.studio.between(0.2, 0.8))
 
 
-BEHIND: dict[str, Callable[[Head], None]] = {"none": _bare, "bob": _bob, "long": _long, "tail": _tail, "tails": _tails}
+def _curly(head: Head) -> None:
+    w, h = head.w * head.studio.between(1.4, 1.8), head.h * head.studio.between(1.3, 1.6)
+    cloud = outlines.scallops(head.studio.rng, w, h, head.studio.whole(9, 13), 0.15)
+    head.studio.solid(head.figure, head.bone, cloud, head.hair, head.level - 3)
+
+
+def _braids(head: Head) -> None:
+    _mass(head, head.h * 0.4, 1.08, 3)
+    studio, size = head.studio, head.w * 0.24
+    for side in (-1, 1):
+        long = size * 1.5 * studio.whole(3, 5)
+        bone = head.figure.bone(
+            head.bone, (side * head.w * 1.02, head.h * 0.3), angle=studio.wave(0.2), bend=studio.wave(0.5), soft=(0, long)
+        )
+        for i, y in enumerate(np.arange(size * 0.6, long, size * 1.5)):
+            head.figure.part(bone, outlines.ellipse(size, size, (0, y)), head.hair, head.level + 0.1 - 0.01 * i)
+        head.figure.part(bone, outlines.ellipse(size * 0.7, size * 0.4, (0, long)), studio.paint("band", 0.9), head.level + 0.11)
+
+
+BEHIND: dict[str, Callable[[Head], None]] = {
+    "none": _bare,
+    "bob": _bob,
+    "long": _long,
+    "tail": _tail,
+    "tails": _tails,
+    "curls": _curly,
+    "braids": _braids,
+}
 
 
 # --- upon it
@@ -164,10 +209,50 @@ def _crown(head: Head) -> None:
     gold, points = head.studio.paint("gold", 0.5), head.studio.whole(3, 5)
     x = np.linspace(-0.8, 0.8, 2 * points + 1)
     y = np.where(np.arange(2 * points + 1) % 2, -0.95, -1.4)
-    _worn(head, np.concatenate([np.stack([x, y], 1), [(0.75, -0.65), (0, -0.55), (-0.75, -0.65)]]) * [w, h], gold, 1.2)
+    _worn(head, np.concatenate([outlines.joined(x, y), [(0.75, -0.65), (0, -0.55), (-0.75, -0.65)]]) * [w, h], gold, 1.2)
     jewel = head.studio.paint()
     for at in np.linspace(-0.5, 0.5, points):
         _worn(head, outlines.ellipse(w * 0.09, h * 0.1, (at * w, -h * 0.78)), jewel, 1.3)
 
 
-HATS: dict[str, Callable[[Head], None]] = {"none": _bare, "cap": _hat, "brim": _brim, "crown": _crown}
+def _witch(head: Head) -> None:
+    w, h, cloth = head.w, head.h, head.studio.paint("hat", 0.2)
+    lean = head.studio.between(-0.8, 0.8) * w
+    cone = outlines.path([(-w * 0.9, -h * 0.5), (-w * 0.3, -h * 1.5), (lean, -h * 2.4), (w * 0.35, -h * 1.5), (w * 0.9, -h * 0.5)], 4)
+    _worn(head, cone, cloth, 1.2)
+    _worn(
+        head,
+        outlines.polygon([(-w * 0.8, -h * 0.75), (-w * 0.65, -h * 1), (w * 0.65, -h * 1), (w * 0.8, -h * 0.75)]),
+        head.studio.paint(),
+        1.25,
+    )
+    _worn(head, outlines.ellipse(w * 1.7, h * 0.25, (0, -h * 0.55)), cloth, 1.3)
+
+
+def _helmet(head: Head) -> None:
+    w, h, steel = head.w, head.h, head.studio.paint("steel", 0.6)
+    plume = outlines.path([(0, -h * 1.1), (-w * 0.5, -h * 1.7), (-w * 1.3, -h * 1.3), (-w * 1.4, -h * 0.6), (-w * 0.8, -h * 1)], 4)
+    _worn(head, plume, head.studio.paint(), 1.1)
+    _worn(
+        head,
+        np.concatenate([outlines.arc(w * 1.15, h * 1.2, np.pi, 2 * np.pi, (0, -h * 0.2), 14), [(w * 0.6, h * 0.1), (-w * 0.6, h * 0.1)]]),
+        steel,
+        1.2,
+    )
+    head.on(outlines.box(w * 0.08, h * 0.35, (0, h * 0.05)), steel, 1.3)
+    _worn(
+        head,
+        outlines.polygon([(-w * 1.14, -h * 0.35), (w * 1.14, -h * 0.35), (w * 1.14, -h * 0.2), (-w * 1.14, -h * 0.2)]),
+        head.studio.paint(),
+        1.25,
+    )
+
+
+HATS: dict[str, Callable[[Head], None]] = {
+    "none": _bare,
+    "cap": _hat,
+    "brim": _brim,
+    "crown": _crown,
+    "witch": _witch,
+    "helmet": _helmet,
+}

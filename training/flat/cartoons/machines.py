@@ -173,7 +173,7 @@ def ship(studio: Studio) -> Figure:
     sea, foam = studio.paint(), studio.paint()
     for i, paint in enumerate((sea, foam)):
         line = np.linspace(-1.4, 1.4, 22)
-        wave = np.stack([line, 0.28 + 0.08 * i + 0.06 * np.sin(line * u(6, 9) + i)], 1)
+        wave = outlines.joined(line, 0.28 + 0.08 * i + 0.06 * np.sin(line * u(6, 9) + i))
         figure.part(trunk, np.concatenate([wave, [(1.4, 0.6), (-1.4, 0.6)]]), paint, 1 + i)
     figure.centre, figure.reach = (0, -0.3), 1.3
     return figure

@@ -16,22 +16,26 @@ def palette(rng: np.random.Generator, count: int, shades: float = 0.25) -> NDArr
 
     No two are equal; sets are muted, bright, dark, pale or of a few hues, as a cartoon's are.
     """
-    low_s, high_s = sorted(rng.uniform(0, 1, 2))
-    low_v, high_v = sorted(rng.uniform(0.15, 1, 2))
-    hues = rng.uniform(0, 1, rng.integers(2, 9)) if rng.random() < 0.5 else None
+    saturation = _range(rng, 0.05, 0.3)
+    value = _range(rng, 0.25, 0.4)
+    hues = rng.uniform(0, 1, rng.integers(3, 9)) if rng.random() < 0.4 else None
     colours = np.empty((count, 3), np.int16)
     for i in range(count):
         shade = i > 0 and rng.random() < shades
         apart = _NEAR if shade else _APART
         for attempt in range(24):
-            if shade:
-                colour = _shaded(rng, colours[rng.integers(i)])
-            else:
-                colour = _fresh(rng, hues if attempt < 12 else None, (low_s, min(high_s + 0.3, 1)), (low_v, min(high_v + 0.3, 1)))
+            near = hues if attempt < 12 else None
+            colour = _shaded(rng, colours[rng.integers(i)]) if shade else _fresh(rng, near, saturation, value)
             if i == 0 or np.abs(colours[:i] - colour).max(1).min() >= max(apart - attempt, 1):
                 break
         colours[i] = colour
     return colours.astype(np.uint8)
+
+
+def _range(rng: np.random.Generator, least: float, width: float) -> tuple[float, float]:
+    """A range within `least` to 1 of at least that width."""
+    low = rng.uniform(least, 1 - width)
+    return low, rng.uniform(low + width, 1)
 
 
 def _fresh(rng: np.random.Generator, hues: NDArray | None, saturation: tuple[float, float], value: tuple[float, float]) -> NDArray:

@@ -90,6 +90,7 @@ def person(studio: Studio) -> Figure:
     head = _head(body)
     faces.face(head)
     hair.hair(head)
+    props.mark(studio, figure, head.bone, head.w, head.h, head.level)
     props.hold(body)
     tall = plan.torso + plan.legs + plan.neck + 1
     figure.centre, figure.reach = (0, plan.legs + 0.1 - tall / 2), tall / 2

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import outlines
 from .figures import INK, NONE, Figure
+from .outlines import Points
 from .studio import Studio
 
 if TYPE_CHECKING:
@@ -173,6 +174,56 @@ def _axe(studio: Studio, figure: Figure, bone: int, size: float, level: float, a
     figure.part(bone, head, studio.paint(), level + 0.02, **_seen(act))
     figure.part(bone, outlines.ellipse(size * 0.12, size * 0.12, (size * 0.2, size * 2)), INK, level + 0.03, ink=0, **_seen(act))
 
+
+# --- signs beside a head
+
+
+def mark(studio: Studio, figure: Figure, head: int, w: float, h: float, level: float) -> None:
+    """A sign of feeling that comes or goes, or none."""
+    kind = studio.pick("marks")
+    if kind != "none":
+        bone = figure.bone(
+            head, (w * studio.between(1.2, 1.7) * (-1 if studio.chance(0.5) else 1), -h * studio.between(0.6, 1.3)), angle=studio.wave(0.2)
+        )
+        for outline in MARKS[kind](studio, h):
+            figure.part(bone, outline, studio.paint(), level + 3, **_seen(figure.act(studio.comes())))
+
+
+def _drop(studio: Studio, h: float) -> list[Points]:
+    return [outlines.path([(0, -h * 0.4), (h * 0.18, 0), (0, h * 0.2), (-h * 0.18, 0)], 4)]
+
+
+def _heart(studio: Studio, h: float) -> list[Points]:
+    return [
+        outlines.path(
+            [(0, -h * 0.1), (h * 0.2, -h * 0.3), (h * 0.35, -h * 0.1), (0, h * 0.35), (-h * 0.35, -h * 0.1), (-h * 0.2, -h * 0.3)], 3
+        )
+    ]
+
+
+def _speech(studio: Studio, h: float) -> list[Points]:
+    cloud = outlines.ellipse(h * 0.7, h * 0.45, (0, -h * 0.4), 20)
+    return [np.concatenate([cloud[:5], [[0.1 * h, h * 0.4]], cloud[6:]])]
+
+
+def _shout(studio: Studio, h: float) -> list[Points]:
+    return [
+        outlines.polygon([(-h * 0.12, -h * 0.7), (h * 0.12, -h * 0.7), (h * 0.06, 0), (-h * 0.06, 0)], 2),
+        outlines.ellipse(h * 0.1, h * 0.1, (0, h * 0.2)),
+    ]
+
+
+def _stars(studio: Studio, h: float) -> list[Points]:
+    return [outlines.moved(outlines.star(5, h * 0.25, h * 0.1), h * 0.45 * i, -h * 0.2 * i) for i in range(studio.whole(1, 3))]
+
+
+MARKS: dict[str, Callable[[Studio, float], list[Points]]] = {
+    "drop": _drop,
+    "heart": _heart,
+    "balloon": _speech,
+    "shout": _shout,
+    "stars": _stars,
+}
 
 PROPS: dict[str, Callable[[Studio, Figure, int, float, float, int], None]] = {
     "ball": _ball,

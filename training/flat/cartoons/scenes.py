@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from . import backdrops, creatures, machines, people, things
+from . import backdrops, creatures, machines, people, strangers, things
 from .drawing import Pen, Shot
 from .figures import INK, NONE, STILL, Figure, Part, Posed, Times, Wave, pose
 from .studio import Studio
@@ -22,9 +22,9 @@ CASTS: dict[str, Callable[[Studio], Figure]] = {
     "fish": creatures.fish,
     "snake": creatures.snake,
     "car": machines.car,
-    "octopus": creatures.octopus,
-    "butterfly": creatures.butterfly,
-    "dinosaur": creatures.dinosaur,
+    "octopus": strangers.octopus,
+    "butterfly": strangers.butterfly,
+    "dinosaur": strangers.dinosaur,
     "ship": machines.ship,
     "aeroplane": machines.aeroplane,
 }
@@ -66,7 +66,9 @@ class Path:
             drawn = np.minimum(x * heading[0] + y * heading[1], 0) * (amount * np.exp(-(((times - when) / 0.15) ** 2)))[:, None]
             x, y = x + drawn * heading[0], y + drawn * heading[1]
         way = np.array(self.place) + np.outer(times, self.speed)
-        return np.stack([x + way[:, :1], y + (way[:, 1] - np.abs(self.hop(times)))[:, None]], -1)
+        placed = np.empty_like(points)
+        placed[..., 0], placed[..., 1] = x + way[:, :1], y + (way[:, 1] - np.abs(self.hop(times)))[:, None]
+        return placed
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def scene(studio: Studio, frame: backdrops.Frame) -> Scene:
     """A scene for a picture of that half width and half height."""
     rng, config = studio.rng, studio.config
     count = int(studio.pick({"1": 0.5, "2": 0.35, "3": 0.15}))
-    calm = float(np.exp(studio.between(*np.log(config.speed))))
+    calm = studio.scale(*config.speed)
     if studio.chance(config.crowd):
         count, calm = studio.whole(4, 8), calm / 2
     behind = backdrops.BACKDROPS[studio.pick("backdrops")](studio, frame)
@@ -140,11 +142,15 @@ def _way(studio: Studio, figure: Figure, frame: backdrops.Frame, count: int, cal
         *(x, y), reach = figure.bust
         size = u(0.4, 0.7)
     w, h = frame
-    spread = 0.25 if close else 0.5 if count < 4 else 0.9
+    spread = 0.25 if close else 0.45 if count < 4 else 0.9
+    place, speed = (w * u(-spread, spread), h * u(-0.25, 0.3)), tuple(normal(0, calm, 2) * (1, 0.6))
+    if studio.chance(config.enters):
+        side = -1 if studio.chance(0.5) else 1
+        place, speed = (side * w * u(0.7, 1.2), place[1]), (-side * u(0.6, 1.5), speed[1])
     return Path(
         centre=(x, y),
-        place=(w * u(-spread, spread), h * u(-0.3, 0.35)),
-        speed=tuple(normal(0, calm, 2) * (1, 0.6)),
+        place=place,
+        speed=speed,
         hop=studio.wave(u(0.02, 0.15)) if studio.chance(0.2) else STILL,
         size=size / reach,
         growth=normal(0, 0.12),
@@ -158,7 +164,7 @@ def _way(studio: Studio, figure: Figure, frame: backdrops.Frame, count: int, cal
 
 def _pen(studio: Studio, figures: list[Figure]) -> Pen:
     """The line's style; broken lines are cut in the figures themselves."""
-    width = studio.between(*studio.config.width)
+    width = studio.scale(*studio.config.width)
     kind = studio.pick("pens")
     boil = studio.between(0.2, 0.5) if studio.chance(studio.config.boil) else 0.0
     if kind == "broken":

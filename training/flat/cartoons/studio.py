@@ -45,6 +45,10 @@ class Studio:
     def between(self, low: float, high: float) -> float:
         return float(low + (high - low) * self.rng.random())
 
+    def scale(self, low: float, high: float) -> float:
+        """A measure between two, small ones as likely as large."""
+        return float(low * (high / low) ** self.rng.random())
+
     def whole(self, low: int, high: int) -> int:
         """A whole number from `low` to `high`, both included."""
         return int(self.rng.integers(low, high + 1))
@@ -52,8 +56,12 @@ class Studio:
     def pick(self, shares: str | Mapping[str, float]) -> str:
         """One of the keys, each as often as its share; of the configuration's table of that name."""
         table = self.config.shares[shares] if isinstance(shares, str) else shares
-        weights = np.cumsum(list(table.values()))
-        return list(table)[int(np.searchsorted(weights, self.between(0, weights[-1]), "right"))]
+        at = self.between(0, sum(table.values()))
+        for key, share in table.items():
+            at -= share
+            if at < 0:
+                return key
+        return key
 
     def some(self, table: str) -> list[str]:
         """All keys of a table of chances that come up."""
