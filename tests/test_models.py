@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pegbar.engine.__main__ import BAD_USAGE, DONE, main
 from pegbar.engine.errors import DISK_FULL, DOWNLOAD_STOPPED, IN_USE, LICENCE, MODEL_DAMAGED
-from pegbar.engine.models import cards, fetching, hub, records
+from pegbar.engine.models import cards, fetching, hub, layout, records
 from pegbar.engine.pipelines import dropletvideo, flipsketch, lvcd, vidsketch
 from pegbar.engine.protocol import JobFolder, PegbarError, lock
 from pegbar.engine.weights import locate, missing
@@ -300,7 +300,7 @@ def test_a_folder_gets_its_name_when_all_its_files_are_there(tmp_path):
 @pytest.mark.parametrize("odd", ["../../evil.safetensors", "/etc/evil.safetensors", "unet\\..\\..\\evil"])
 def test_a_repository_that_names_a_file_outside_of_it_gives_nothing(odd):
     with pytest.raises(PegbarError, match="lies outside of it: nothing was fetched"):
-        hub.chosen(lvcd.SPEC.weights[0], ("svd.safetensors", odd))
+        layout.chosen(lvcd.SPEC.weights[0], ("svd.safetensors", odd))
 
 
 def test_files_at_the_top_of_a_repository_are_a_folders():
@@ -313,7 +313,7 @@ def test_files_at_the_top_of_a_repository_are_a_folders():
         "diffusion_pytorch_model.fp16.bin",
         "flax_model.msgpack",
     )
-    assert sorted(hub.chosen(adapter, listed)) == ["config.json", "diffusion_pytorch_model.bin"]
+    assert sorted(layout.chosen(adapter, listed)) == ["config.json", "diffusion_pytorch_model.bin"]
 
 
 def test_what_comes_by_hand_has_its_steps_on_it(served, tmp_path):

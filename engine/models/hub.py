@@ -6,10 +6,10 @@ Core. Knows no pipeline. Every failure is a PegbarError that says what to do.
 import hashlib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 import httpx2
@@ -21,6 +21,7 @@ from .. import __version__
 from ..errors import DOWNLOAD_STOPPED, LICENCE, MODEL_DAMAGED, OFFLINE
 from ..protocol import PegbarError, refused
 from ..spec import Weights
+from .layout import chosen
 
 ENDPOINT = "https://huggingface.co"
 STALL_S = 20.0
@@ -29,14 +30,6 @@ LONGEST_PAUSE_S = 30.0
 _READ_BYTES = 1 << 20
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _OUT_OF_RANGE = 416
-_FORMS = ((".safetensors", ""), (".safetensors", ".fp16"), (".bin", ""), (".bin", ".fp16"))
-"""The forms in which the tensors of a folder are published, as the pipelines look for them."""
-_TENSORS = re.compile(
-    r"(?:diffusion_pytorch_model|pytorch_model|model)(\.\w+)?(?:-\d+-of-\d+)?(\.\w+)?(\.safetensors|\.bin)(?:\.index\.json)?"
-)
-_SETTINGS = (".json", ".txt", ".model")
-_INDEX = ".index.json"
-
 Result = TypeVar("Result")
 Tell = Callable[[int], None]
 """Gets the number of bytes of a file that are there."""
@@ -78,8 +71,12 @@ def files_of(weights: Weights, hub: Hub) -> tuple[str, tuple[Wanted, ...]]:
     ask_all = partial(ask.model_info, weights.repository, revision=newest, files_metadata=True, timeout=hub.stall_s)
     info = _patiently(hub, weights, ask_all)
     commit, known = info.sha or weights.revision, {sibling.rfilename: sibling for sibling in info.siblings or ()}
+    files = chosen(weights, tuple(known))
+    if not files:
+        text = f"{weights.repository} does not have {', '.join(weights.files)} any more: look at {weights.page}, and import the files"
+        raise PegbarError(text, DOWNLOAD_STOPPED)
     wanted = []
-    for file, path in chosen(weights, tuple(known)).items():
+    for file, path in files.items():
         entry = known[path]
         size, digest = entry.size, entry.lfs.sha256 if entry.lfs else entry.blob_id
         if size is None or not digest:  # a mirror that does not say so of all files at once
@@ -96,34 +93,6 @@ def files_of(weights: Weights, hub: Hub) -> tuple[str, tuple[Wanted, ...]]:
             )
         wanted.append(Wanted(path, file, size, digest))
     return commit, tuple(wanted)
-
-
-def chosen(weights: Weights, listed: Sequence[str]) -> dict[str, str]:
-    """Of a repository's files those that make up a checkpoint: their paths by what they are called in it. Raises PegbarError."""
-    if odd := [path for path in listed if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path]:
-        raise PegbarError(f"{weights.repository} lists {odd[0]!r}, which lies outside of it: nothing was fetched", MODEL_DAMAGED)
-    tops = {str(parent) for path in listed for parent in PurePosixPath(path).parents}
-    for top in sorted(tops, key=lambda top: (len(PurePosixPath(top).parts), top)):
-        found = [_under(PurePosixPath(top), name, listed) for name in weights.files]
-        if all(found):
-            return {file: path for part in found for file, path in part.items()}
-    raise PegbarError(
-        f"{weights.repository} does not have {', '.join(weights.files)} any more: look at {weights.page}, and import the files",
-        DOWNLOAD_STOPPED,
-    )
-
-
-def _under(top: PurePosixPath, name: str, listed: Sequence[str]) -> dict[str, str]:
-    """A file, or the settings and the tensors in their best form of a folder."""
-    if str(top / name) in listed:
-        return {name: str(top / name)}
-    inner = {PurePosixPath(path).name: path for path in listed if PurePosixPath(path).parent == top / name}
-    forms = {file: (match[3], match[1] or match[2] or "") for file in inner if (match := _TENSORS.fullmatch(file))}
-    best = next((form for form in _FORMS if form in {forms[file] for file in forms if not file.endswith(_INDEX)}), None)
-    taken = [file for file in inner if (forms[file] == best if file in forms else file.endswith(_SETTINGS))]
-    if not best and name == "":
-        return {}
-    return {f"{name}/{file}".lstrip("/"): inner[file] for file in sorted(taken)}
 
 
 def fetch(weights: Weights, commit: str, wanted: Wanted, part: Path, hub: Hub, tell: Tell) -> str:
