@@ -131,14 +131,6 @@ _PLAIN = (
     *("pathlib.PosixPath", "pathlib.WindowsPath", "builtins.set", "builtins.bytearray", "builtins.complex", "collections.Counter"),
 )
 """What PyTorch's own safe reader, or the pipelines', lets by."""
-_REBUILT:
-            return _REBUILT[cls.__name__](*arguments)
-        if cls.__name__ in _PLAIN:
-            return _Nothing()
-        raise _Program(cls.__name__)
-
-
-_PLAIN = ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "pathlib.PosixPath", "pathlib.WindowsPath")
 _REBUILT: Mapping[str, Callable[..., Any]] = {
     "torch._utils._rebuild_tensor": lambda storage, offset, size, *_: _Tensor(size),
     "torch._utils._rebuild_tensor_v2": lambda storage, offset, size, *_: _Tensor(size),
