@@ -181,6 +181,12 @@ class Pipeline:
     """The pipeline whose weights it works with; its own where empty."""
 
     @property
+    def forms(self) -> tuple[str, ...]:
+        """The params by which an artist has pictures or fills back, where there are both: only a drawing has that choice."""
+        fills = tuple(output.option for output in self.outputs if output.kind == "fills")
+        return (self.outputs[0].option, *fills) if fills else ()
+
+    @property
     def weights_folder(self) -> str:
         """The name of the folder in a weights folder in which its weights lie."""
         return self.shares or self.name

@@ -9,7 +9,7 @@ from ..engine.protocol import PegbarError
 from ..engine.spec import Input, Pipeline, Weights, asked
 from ..preferences import engine_python
 from ..runs import engine, models, placing, preview, run, takes
-from ..runs.request import chosen_strip, describe, request, rhythm_property, scene_of
+from ..runs.request import chosen_params, chosen_strip, describe, request, rhythm_property, scene_of
 from ..settings import PEGBAR_PG_scene, Picture, values_of
 from . import failure, listing, setup
 from .words import text
@@ -27,11 +27,13 @@ Methods = tuple[Pipeline, ...]
 """The pipelines that do one job: what one panel offers."""
 
 
-def params(layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pipeline, advanced: bool = False) -> None:
-    """The settings of a pipeline but its prompt: the ones always shown, or the advanced ones."""
+def params(
+    layout: bpy.types.UILayout, group: bpy.types.PropertyGroup, spec: Pipeline, advanced: bool = False, hidden: tuple[str, ...] = ()
+) -> None:
+    """The settings of a pipeline but its prompt and the hidden ones: the ones always shown, or the advanced ones."""
     column = layout.column()
     for param in spec.params:
-        if param.advanced == advanced and param.name != PROMPT and not param.is_folder:
+        if param.advanced == advanced and param.name not in (PROMPT, *hidden) and not param.is_folder:
             row = column.row(align=True)
             row.prop(group, param.name)
             if param.listing:
@@ -80,12 +82,12 @@ def _picture(column: bpy.types.UILayout, context: bpy.types.Context, entry: Pict
 
 def shot(layout: bpy.types.UILayout, settings: PEGBAR_PG_scene, spec: Pipeline) -> None:
     """How long the result is, where the source does not say so, what it comes back as, and its seed."""
-    main, group, column = spec.inputs[0], getattr(settings, spec.name), layout.column()
+    main, column = spec.inputs[0], layout.column()
     if main.is_drawing or main.is_picture:
         column.separator()
         column.prop(settings, "length", text="Length" if settings.length else "Length (Auto)")
         column.prop(settings, rhythm_property(spec))
-    if any(output.kind == "clip" for output in asked(spec, values_of(group))):
+    if any(output.kind == "clip" for output in asked(spec, chosen_params(settings, spec))):
         column.prop(settings, "result")
     if spec.is_seeded:
         row = column.row(align=True)

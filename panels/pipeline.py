@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 
 from ..engine.spec import Pipeline
-from ..runs.request import scene_of
+from ..runs.request import can_be_filled, scene_of
 from ..runs.takes import Take
 from ..settings import chosen, method_property, methods_of
 from . import draw, takes
@@ -35,7 +35,7 @@ class Main:
             if len(self.methods) > 1:
                 layout.row().prop(settings, method_property(self.methods), expand=True)
             draw.prompt(layout, group, spec)
-            draw.params(layout, group, spec)
+            draw.params(layout, group, spec, hidden=() if can_be_filled(settings, spec) else spec.forms)
             draw.shot(layout, settings, spec)
             layout.separator()
         draw.start(layout, context, spec, self.methods)

@@ -7,6 +7,7 @@ import bpy
 from ..engine.catalog import pipeline
 from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError
 from ..timeline import WRITE, Placed
+from ..timeline.fills import FILLS
 from ..timeline.grease_pencil import TAKES, shown_layers
 from .takes import Take, by_id, sources_of, target_of
 
@@ -23,8 +24,14 @@ def place(folder: JobFolder, job: Job, frames: Sequence[FrameWritten]) -> Genera
             made.append((yield from WRITE[output.kind](_scene(job), folder, job, chosen, target)))
     if not made:
         raise PegbarError(f"{folder.path.name} has no frames yet: let it run until there are some")
-    _select(_scene(job), made[0])
+    if not (made[0].layers and is_under_lines(made[0], job)):
+        _select(_scene(job), made[0])
     return made
+
+
+def is_under_lines(placed: Placed, job: Job) -> bool:
+    """Whether what was placed are fills, beside which the artist goes on to draw lines."""
+    return bool(bpy.data.objects[placed.name].data.get(TAKES, {}).get(job.id, {}).get(FILLS))
 
 
 def push_undo(message: str) -> None:
@@ -59,16 +66,34 @@ def show(take: Take) -> None:
 
 def _show_layers(found: bpy.types.Object, take: Take) -> None:
     entries = found.data[TAKES]
+    if entries[take.job.id].get(FILLS):
+        _show_fills(found, take)
+        return
     own = set(entries[take.job.id]["layers"])
     made = {name for entry in entries.values() for name in entry["layers"]}
     hidden = {name for entry in entries.values() for name in entry.get(HIDDEN, ())}
     read = {layer.name for layer in shown_layers(found, sources_of(take.job)[pipeline(take.job.pipeline).inputs[0].name][0])}
+    read |= {layer.name for layer in found.data.layers if not layer.hide and layer.name in _fills(found)}
     for layer in found.data.layers:
         if layer.name in made | read:
             layer.hide = layer.name not in own
     for entry in entries.values():
         entry.pop(HIDDEN, None)
     entries[take.job.id][HIDDEN] = sorted(hidden | read)
+
+
+def _show_fills(found: bpy.types.Object, take: Take) -> None:
+    """Shows a take's fills under the lines in place of another take's."""
+    show_source(found)
+    own = set(found.data[TAKES][take.job.id]["layers"])
+    for layer in found.data.layers:
+        if layer.name in _fills(found):
+            layer.hide = layer.name not in own
+
+
+def _fills(found: bpy.types.Object) -> set[str]:
+    """The layers of an object that are a take's fills."""
+    return {name for entry in found.data[TAKES].values() if entry.get(FILLS) for name in entry["layers"]}
 
 
 def is_shown(take: Take) -> bool:
@@ -78,7 +103,12 @@ def is_shown(take: Take) -> bool:
     if strips := strips_of(take):
         return all(not strip.mute for strip in strips) and (source is None or source.mute or not _replaces(take))
     found = _object(take)
-    return found is not None and bool(found.data[TAKES][take.job.id].get(HIDDEN))
+    if found is None:
+        return False
+    entry, layers = found.data[TAKES][take.job.id], found.data.layers
+    if entry.get(FILLS):
+        return any(name in layers and not layers[name].hide for name in entry["layers"]) and not has_hidden_source(found)
+    return bool(entry.get(HIDDEN))
 
 
 def has_hidden_source(found: bpy.types.Object) -> bool:
@@ -90,14 +120,12 @@ def show_source(found: bpy.types.Object) -> bool:
     """Shows the layers again that a take was shown instead of, and hides the takes; whether there were any."""
     if not has_hidden_source(found):
         return False
-    for entry in found.data[TAKES].values():
-        for name in entry.get(HIDDEN, ()):
-            if name in found.data.layers:
-                found.data.layers[name].hide = False
-        for name in entry["layers"]:
-            if name in found.data.layers:
-                found.data.layers[name].hide = True
-        entry.pop(HIDDEN, None)
+    entries, layers = found.data[TAKES].values(), found.data.layers
+    made = [name for entry in entries if not entry.get(FILLS) for name in entry["layers"]]
+    hidden = [name for entry in entries for name in entry.pop(HIDDEN, ())]
+    for name, hide in [*((name, True) for name in made), *((name, False) for name in hidden)]:
+        if name in layers:
+            layers[name].hide = hide
     return True
 
 
@@ -141,7 +169,12 @@ def _is_of_source(strip: bpy.types.Strip, take: Take) -> bool:
 def _object(take: Take) -> bpy.types.Object | None:
     """The object on which the take's layers are."""
     drawings = (found for found in bpy.data.objects if found.type == "GREASEPENCIL")
-    return next((found for found in drawings if take.job.id in found.data.get(TAKES, {})), None)
+    return next((found for found in drawings if _has_layer(found.data, take)), None)
+
+
+def _has_layer(data: bpy.types.GreasePencil, take: Take) -> bool:
+    """Whether a layer of the take is still there; a take whose layers the artist deleted can be placed again."""
+    return any(name in data.layers for name in data.get(TAKES, {}).get(take.job.id, {}).get("layers", ()))
 
 
 def pictures_of(take: Take) -> list[bpy.types.ID]:

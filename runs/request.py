@@ -58,7 +58,7 @@ def request(context: bpy.types.Context, name: str) -> Request:
     spec, scene = pipeline(name), scene_of(context)
     settings: PEGBAR_PG_scene = scene.pegbar
     group = getattr(settings, name)
-    params = complete(spec, values_of(group))
+    params = complete(spec, chosen_params(settings, spec))
     main, *others = spec.inputs
     if main.kind == "clip":
         return _lesson(context, spec, params)
@@ -73,6 +73,17 @@ def request(context: bpy.types.Context, name: str) -> Request:
         if other.kind == "reference" and source in (replace(found, at=None, frame=None) for found in sources[other.name]):
             raise PegbarError(f"{source.name!r} is a reference: select the line art, or pin it")
     return Request(name, params, shot, settings.seed, sources, frames, _target(scene, spec, params, source))
+
+
+def chosen_params(settings: PEGBAR_PG_scene, spec: Pipeline) -> dict[str, Value]:
+    """The settings as they count: a strip has no lines under which fills could lie, and so pictures back."""
+    values = values_of(getattr(settings, spec.name))
+    return values if can_be_filled(settings, spec) else values | {name: i == 0 for i, name in enumerate(spec.forms)}
+
+
+def can_be_filled(settings: PEGBAR_PG_scene, spec: Pipeline) -> bool:
+    """Whether what is worked on is a drawing that can have fills."""
+    return bool(spec.forms) and settings.line_art == "OBJECT"
 
 
 def _lesson(context: bpy.types.Context, spec: Pipeline, params: dict[str, Value]) -> Request:
@@ -130,7 +141,7 @@ def describe(wanted: Request) -> str:
         return teaching.describe(wanted.sources.get(pipeline(wanted.pipeline).inputs[0].name, ()), wanted.params)
     span = f"frames {shot.first}–{shot.last}" if shot.last > shot.first else f"frame {shot.first}"
     rhythm = RHYTHMS.get(shot.step, f"every {shot.step}")
-    if asked(pipeline(wanted.pipeline), wanted.params)[0].kind == "strokes":
+    if asked(pipeline(wanted.pipeline), wanted.params)[0].kind in ("strokes", "fills"):
         return f"{_count(len(shot.frames), 'drawing')}, {span}, {rhythm}"
     told = [_count(len(shot.frames), "frame"), span.removeprefix("frames "), rhythm if shot.step > 1 else ""]
     main = pipeline(wanted.pipeline).inputs[0]
@@ -267,7 +278,7 @@ def _check_source(scene: bpy.types.Scene, spec: Pipeline, params: Mapping[str, V
     """Raises PegbarError where the drawing that is worked on has nothing on it, or where strokes could not be put back on it."""
     if source.type != "OBJECT" or spec.inputs[0].is_picture:
         return
-    has_strokes = any(output.kind == "strokes" for output in asked(spec, params))
+    has_strokes = any(output.kind in ("strokes", "fills") for output in asked(spec, params))
     if has_strokes and dimensions(as_array(bpy.data.objects[source.name].matrix_world)) < 3:
         raise PegbarError(f"{source.name!r} has a scale of 0: give it another, so that what is moved can be put back on it")
     _check_drawn(source, frames)

@@ -14,7 +14,7 @@ import bpy
 
 from ..engine.protocol import FrameWritten, InputFile, Job, JobFolder
 from ..engine.spec import Kind
-from . import clips, grease_pencil, layers, planes, references, strips
+from . import clips, fills, grease_pencil, layers, planes, references, strips
 from .places import Placed, Source, Target
 
 Reader = Callable[[bpy.types.Scene, Sequence[Source], Sequence[int], JobFolder, str], Generator[float, None, tuple[InputFile, ...]]]
@@ -37,7 +37,7 @@ READ: dict[Kind, Reader] = {
     "clip": clips.read,
     "reference": references.read,
 }
-WRITE: dict[Kind, Writer] = {"clip": write_clip, "strokes": layers.write}
+WRITE: dict[Kind, Writer] = {"clip": write_clip, "strokes": layers.write, "fills": fills.write}
 
 __all__ = ["READ", "WRITE", "Placed", "Reader", "Source", "Target", "Writer", "finish"]
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..engine.strokes import BEZIER, Strokes
 from . import attributes
+from .colours import linear
 from .curves import Along, along
 from .drawings import USUAL, Attribute, Drawing, Values, is_default
 from .projection import unproject
@@ -238,6 +239,4 @@ def _blank(like: Attribute, offsets: Values) -> Attribute:
 
 def _paint(colours: Values) -> Values:
     """sRGB colours (s, 4) as Blender's own colours of a stroke: linear, mixed in wholly."""
-    rgb = colours[:, :3]
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return np.concatenate([linear, np.ones((len(rgb), 1))], axis=1)
+    return np.concatenate([linear(colours[:, :3]), np.ones((len(colours), 1))], axis=1)

@@ -1,6 +1,7 @@
 """The colours in which Blender draws a stroke and its fill: material and the stroke's own colours."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
@@ -81,3 +82,8 @@ def encoded(linear: Colours) -> Colours:
     """Linear light of any shape -> sRGB, clipped to 0..1."""
     linear = np.clip(linear, 0, 1)
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def linear(srgb: NDArray[Any]) -> NDArray[Any]:
+    """sRGB 0..1 of any shape -> linear light."""
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)

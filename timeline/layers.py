@@ -38,20 +38,20 @@ def write(
     inputs = yield from _inputs(folder, job)
     read_at = {frame: _read_at(strokes, frame, inputs) for frame, strokes in drawings.items()}
     originals = yield from _originals(scene_named(scene_name), source, sorted(set(read_at.values()) - {None}))
-    measures = _measures(source)
+    measured = measures(source)
     keys: Keys = {name: {} for name in names}
     for done, (frame, strokes) in enumerate(drawings.items()):
         was = inputs.get(read_at[frame])
         for name in names:
             original = originals.get(read_at[frame], {}).get(name)
-            _add(keys[name], frame, carried(strokes, was, original, name, measures[name]))
+            add(keys[name], frame, carried(strokes, was, original, name, measured[name]))
         yield 0.4 + 0.6 * done / len(drawings)
     for drawn in keys.values():
-        _add(drawn, last_frame(files, job.shot) + 1, Drawing(np.zeros(1, np.int32), {}))
+        add(drawn, last_frame(files, job.shot) + 1, Drawing(np.zeros(1, np.int32), {}))
     return _place(source, keys, folder, job, frames)
 
 
-def _add(drawn: dict[int, Drawing], frame: int, drawing: Drawing) -> None:
+def add(drawn: dict[int, Drawing], frame: int, drawing: Drawing) -> None:
     """Adds what a layer shows from a frame on; the last drawing is held where it is the same."""
     if not drawn or not is_same(drawing, next(reversed(drawn.values()))):
         drawn[frame] = drawing
@@ -84,7 +84,7 @@ def _originals(
         layers = shown_layers(object_of(source).evaluated_get(depsgraph), source)
         found[frame] = {layer.name: read_drawing(key.drawing) for layer in layers if (key := layer.get_frame_at(frame))}
 
-    if _has_modifiers(object_of(source)):
+    if has_modifiers(object_of(source)):
         yield from at_frames(scene, numbers, visit)
         return found
     for number in numbers:
@@ -94,26 +94,27 @@ def _originals(
     return found
 
 
-def _measures(source: Source) -> dict[str, Measure]:
+def measures(source: Source) -> dict[str, Measure]:
+    """What turns widths in pixels into radii on each of the source's layers."""
     found = object_of(source)
     slots = tuple(slot.material.name if slot.material else "" for slot in found.material_slots)
-    measures = {}
+    found_measures = {}
     for layer in (_layer(source, name) for name in source.layers):
         scale = mean_scale(world_matrix(found, layer)) / max(mean_scale(as_array(found.matrix_world)), 1e-9)
-        measures[layer.name] = Measure(scale, 0.0 if _has_modifiers(found) else layer.radius_offset, slots)
-    return measures
+        found_measures[layer.name] = Measure(scale, 0.0 if has_modifiers(found) else layer.radius_offset, slots)
+    return found_measures
 
 
 def _place(source: Source, keys: Keys, folder: JobFolder, job: Job, frames: Sequence[FrameWritten]) -> Placed:
     """Makes the layers, all that is to be written being known."""
     found = object_of(source)
-    if _has_modifiers(found) or not found.data.is_editable:
-        found = _copy(found, source, title(source.name, folder, frames))
+    if has_modifiers(found) or not found.data.is_editable:
+        found = copy(found, source, title(source.name, folder, frames))
         sign(found, folder, job, source.name)
         made = {name: name for name in source.layers}
     else:
-        made = {name: _layer_above(found, _layer(source, name), title(name, folder, frames)) for name in source.layers}
-        _sign_layers(found.data, tuple(made.values()), folder, job)
+        made = {name: layer_above(found, _layer(source, name), title(name, folder, frames)) for name in source.layers}
+        sign_layers(found.data, tuple(made.values()), folder, job)
     for name, drawings in keys.items():
         layer = found.data.layers[made[name]]
         for frame, drawing in drawings.items():
@@ -121,12 +122,15 @@ def _place(source: Source, keys: Keys, folder: JobFolder, job: Job, frames: Sequ
     return Placed("OBJECT", found.name, tuple(made.values()))
 
 
-def _sign_layers(data: bpy.types.GreasePencil, names: Sequence[str], folder: JobFolder, job: Job) -> None:
-    """Layers have no custom properties: their data keeps which of them are a take's."""
+def sign_layers(
+    data: bpy.types.GreasePencil, names: Sequence[str], folder: JobFolder, job: Job, more: Mapping[str, bool] | None = None
+) -> None:
+    """Layers have no custom properties: their data keeps which of them are a take's, and what `more` there is to know of them."""
     takes = data.get(TAKES, {})
     before = list(takes[job.id]["layers"]) if job.id in takes else []
     kept = {name: take.to_dict() for name, take in takes.items()}
-    data[TAKES] = kept | {job.id: {"layers": [*before, *names], "pegbar_folder": from_file(folder.path), "pegbar_pipeline": job.pipeline}}
+    entry = {"layers": [*before, *names], "pegbar_folder": from_file(folder.path), "pegbar_pipeline": job.pipeline}
+    data[TAKES] = kept | {job.id: entry | dict(more or {})}
 
 
 def _layer(source: Source, name: str) -> bpy.types.GreasePencilLayer:
@@ -136,17 +140,18 @@ def _layer(source: Source, name: str) -> bpy.types.GreasePencilLayer:
     return layer
 
 
-def _has_modifiers(found: bpy.types.Object) -> bool:
+def has_modifiers(found: bpy.types.Object) -> bool:
+    """Whether modifiers act on the object's strokes."""
     return any(modifier.show_viewport or modifier.show_render for modifier in found.modifiers)
 
 
-def _layer_above(found: bpy.types.Object, layer: bpy.types.GreasePencilLayer, name: str) -> str:
+def layer_above(found: bpy.types.Object, layer: bpy.types.GreasePencilLayer, name: str) -> str:
     """Makes an empty layer right above another, alike in all else, and gives its name. The active layer stays."""
     layers = found.data.layers
     active = layers.active.name if layers.active else None
     layers.active = layer
-    # the operator alone copies a layer's parent inverse, which cannot be set
-    with bpy.context.temp_override(object=found, active_object=found, selected_objects=[found]):
+    # the operator alone copies a layer's parent inverse, which cannot be set; it goes by `grease_pencil`, which else is the active object's
+    with bpy.context.temp_override(object=found, active_object=found, selected_objects=[found], grease_pencil=found.data):
         bpy.ops.grease_pencil.layer_duplicate(empty_keyframes=True)
     made = layers.active
     _clear(made)
@@ -156,7 +161,7 @@ def _layer_above(found: bpy.types.Object, layer: bpy.types.GreasePencilLayer, na
     return name
 
 
-def _copy(found: bpy.types.Object, source: Source, name: str) -> bpy.types.Object:
+def copy(found: bpy.types.Object, source: Source, name: str) -> bpy.types.Object:
     """An object beside another, alike but without modifiers, which has the source's layers alone, empty."""
     made = found.copy()
     made.name, made.data = name, found.data.copy()

@@ -130,11 +130,13 @@ def _next(edges: _Edges, labels: Labels) -> Ints:
 
 
 def _nodes(edges: _Edges, loop: Ints) -> NDArray[np.bool_]:
-    """Which corners stay: those where more than two regions meet, and one of each outline that has none, the same from both sides."""
+    """Which corners stay: the frame's, those where more than two regions meet, and one of each outline that has none, the same from both
+    sides."""
     single = (edges.left < 0) | (edges.right < edges.left)  # each crack once
     corners = int(edges.head.max()) + 1
     degree = np.bincount(np.concatenate([edges.tail[single], edges.head[single]]), minlength=corners)
     is_node = degree > 2
+    is_node[[0, edges.width - 1, corners - edges.width, corners - 1]] = True
     lowest = np.full(int(loop.max()) + 1, corners)
     np.minimum.at(lowest, loop, edges.tail)
     has_node = np.bincount(loop, is_node[edges.tail]) > 0

@@ -250,3 +250,12 @@ def test_a_drawing_that_is_in_no_scene_shown_gets_its_layer(scene, camera, draw,
 
     animate(leave)
     assert [layer.name for layer in hero.data.layers] == ["Lines", "Lines take 1"]
+
+
+def test_a_result_goes_to_its_own_drawing_whichever_is_active(scene, camera, draw, animate):
+    hero, other = draw([LINE]), draw([ARC], name="Other", layer="Theirs")
+    bpy.context.view_layer.objects.active = other
+    before = everything(hero), everything(other)
+    animate(still)
+    assert [layer.name for layer in hero.data.layers] == ["Lines", "Lines take 1"]
+    assert ({"Lines": everything(hero)["Lines"]}, everything(other)) == before

@@ -139,7 +139,9 @@ class _Shot:
         for number in self._first:
             drawing = self._lines[number]
             if not isinstance(drawing, Strokes):
-                raise PegbarError("Fills lie under the strokes of a drawing, and this line art is pictures: choose a drawing, or pictures back")
+                raise PegbarError(
+                    "Fills lie under the strokes of a drawing, and this line art is pictures: choose a drawing, or pictures back"
+                )
             if common is None and drawing.fill_colour[:, 3].any():
                 self._report.warn("The drawing has fills of its own, which lie over the new ones: make its materials without fill")
             if len(drawing.layers):
@@ -293,7 +295,6 @@ class _Shot:
             contents["colour"] = colour / np.float32(255)
             contents["lines"] = np.zeros(colour.shape, np.float32) if layer is None else layer
         return contents
-
 
     def _fills(self, cel: int, labels: Labels, at: NDArray[np.int32]) -> Strokes:
         drawing = self._lines[self._first[cel]]
