@@ -39,9 +39,9 @@ class Config:
     """Share of clips with something in the foreground."""
     sizes: Range = (0.34, 0.55)
     """Half a figure's extent, in shorter sides of the picture."""
-    width: Range = (1.1, 2.4)
+    width: Range = (1.0, 2.4)
     """Of the lines, in pixels of a picture whose shorter side has 128."""
-    detail: float = 3.0
+    detail: float = 3.5
     """Parts smaller than so many widths of the line are left away."""
     boil: float = 0.15
     """Share of clips whose lines waver from frame to frame."""

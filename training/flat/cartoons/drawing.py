@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .figures import INK, Part
+from .figures import INK, Part, Times
 
 _SHIFT = 4
 """OpenCV's sub-pixel bits."""
@@ -46,6 +46,8 @@ class Pen:
 class Shot:
     """All parts of a scene in all frames."""
 
+    times: Times
+    """(f,)"""
     points: NDArray[np.float32]
     """(f, n, 2) in pixels."""
     ends: NDArray[np.intp]
@@ -62,7 +64,7 @@ def draw(shot: Shot, size: tuple[int, int], pen: Pen) -> tuple[NDArray[np.uint8]
     w, h = size
     ids = np.zeros((len(shot.points), h + 2 * _MARGIN, w + 2 * _MARGIN), np.uint8)
     lines = np.zeros_like(ids)
-    points = _boiling(shot.points, pen.boil)
+    points = _boiling(shot, pen.boil)
     wide = pen.taper > 0 or pen.width > _HAIRLINE
     strokes = _edges(points, shot, pen) if wide else [points, _strayed(points, shot, pen.stray)] if pen.stray else [points]
     exact, strokes = _exact(points), [_exact(stroke) for stroke in strokes]
@@ -102,12 +104,12 @@ def _exact(points: NDArray[np.float32]) -> NDArray[np.int32]:
     return (near * np.float32(1 << _SHIFT)).round().astype(np.int32, order="C")
 
 
-def _boiling(points: NDArray[np.float32], size: float) -> NDArray[np.float32]:
-    """Points that waver along the lines, otherwise in each frame."""
+def _boiling(shot: Shot, size: float) -> NDArray[np.float32]:
+    """Points that waver along the lines, otherwise at each time."""
     if not size:
-        return points
-    frame, point, axis = np.ogrid[: points.shape[0], : points.shape[1], : points.shape[2]]
-    return points + (size * np.sin(0.7 * point + 2.4 * frame**1.5 + 1.9 * axis)).astype(np.float32)
+        return shot.points
+    along, axis = np.ogrid[: shot.points.shape[1], :2]
+    return shot.points + (size * np.sin(0.7 * along + 1.9 * axis + 97 * shot.times[:, None, None])).astype(np.float32)
 
 
 def _normals(points: NDArray[np.float32], shot: Shot) -> NDArray[np.float32]:

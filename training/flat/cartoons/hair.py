@@ -9,6 +9,9 @@ from .faces import Head
 from .figures import NONE
 from .outlines import Points
 
+_BEHIND = -1.8
+"""The level of what hangs behind the whole body, but before a cape."""
+
 
 def hair(head: Head) -> None:
     """A fringe, what hangs behind, and a hat."""
@@ -105,7 +108,7 @@ def _mass(head: Head, below: float, wide: float, tips: int) -> None:
     fall = studio.wave(0.15)
     bone = head.figure.bone(head.bone, (0, 0), bend=fall, soft=(0.2 * h, max(below, 0.3 * h)))
     outline = outlines.polygon(np.concatenate([top, outlines.joined(x * studio.between(0.85, 1.1), y)]), 2)
-    studio.solid(head.figure, bone, outline, head.hair, head.level - 3)
+    studio.solid(head.figure, bone, outline, head.hair, _BEHIND)
 
 
 def _bob(head: Head) -> None:
@@ -121,10 +124,10 @@ def _tuft(head: Head, x: float, y: float, angle: float) -> None:
     studio, length = head.studio, head.h * head.studio.between(1, 2)
     bone = head.figure.bone(head.bone, (x, y, -0.3 * head.w), angle=studio.wave(0.3, angle), bend=studio.wave(0.6), soft=(0, length))
     bunch = outlines.path([(0, 0), (length * 0.22, length * 0.35), (0.03, length), (-length * 0.22, length * 0.4)], 4)
-    studio.solid(head.figure, bone, bunch, head.hair, head.level - 2.5)
+    studio.solid(head.figure, bone, bunch, head.hair, _BEHIND + 0.5)
     if studio.chance(0.6):
         band = outlines.ellipse(length * 0.12, length * 0.08, (0, length * 0.06))
-        head.figure.part(bone, band, studio.paint("band", 0.6), head.level - 2.4)
+        head.figure.part(bone, band, studio.paint("band", 0.6), _BEHIND + 0.6)
 
 
 def _tail(head: Head) -> None:
@@ -142,7 +145,7 @@ def _tails(head: Head) -> None:
 def _curly(head: Head) -> None:
     w, h = head.w * head.studio.between(1.4, 1.8), head.h * head.studio.between(1.3, 1.6)
     cloud = outlines.scallops(head.studio.rng, w, h, head.studio.whole(9, 13), 0.15)
-    head.studio.solid(head.figure, head.bone, cloud, head.hair, head.level - 3)
+    head.studio.solid(head.figure, head.bone, cloud, head.hair, _BEHIND)
 
 
 def _braids(head: Head) -> None:

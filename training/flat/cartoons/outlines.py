@@ -76,7 +76,7 @@ def box(width: float, height: float, at: tuple[float, float] = (0, 0), corner: f
     return np.concatenate(arcs) + at
 
 
-def limb(length: float, start: float, end: float, begin: float = 0.0, n: int = 6) -> Points:
+def limb(length: float, start: float, end: float, begin: float = 0.0, n: int = 8) -> Points:
     """A limb along y from `begin` to `length`, as thick as twice `start` there and twice `end` at its round end."""
     along = np.linspace(begin, length, n)
     width = start + (end - start) * (along - begin) / max(length - begin, 1e-6)

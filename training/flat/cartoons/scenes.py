@@ -110,7 +110,7 @@ class Scene:
         ends = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(one.ends) for one in posed]))])
         pixels = np.concatenate(points, 1) * min(size) + np.array(size) / 2
         shown = np.concatenate([one.shown for one in posed], 1)
-        return Shot(pixels.astype(np.float32), ends, np.argsort(level, axis=1, kind="stable"), shown, parts)
+        return Shot(times, pixels.astype(np.float32), ends, np.argsort(level, axis=1, kind="stable"), shown, parts)
 
 
 def scene(studio: Studio, frame: backdrops.Frame) -> Scene:
