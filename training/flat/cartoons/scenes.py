@@ -121,7 +121,7 @@ def scene(studio: Studio, frame: backdrops.Frame) -> Scene:
     if studio.chance(config.crowd):
         count, calm = studio.whole(4, 8), calm / 2
     behind = backdrops.BACKDROPS[studio.pick("backdrops")](studio, frame)
-    figures = [(figure, Path(near=0.4 + 0.4 * i)) for i, figure in enumerate(behind)]
+    figures = [(figure, Path(near=0.4 + 0.4 * i)) for i, figure in enumerate(behind) if figure.parts]
     close = count == 1 and studio.chance(config.close)
     for _ in range(count):
         figure = CASTS[studio.pick("casts")](studio)
