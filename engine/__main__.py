@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from . import __version__
 from .catalog import PIPELINES
 from .commandline import lesson, machine_of, parser, table, take
+from .licences import as_json, as_text, of_folder
 from .models import commands as models_commands
 from .pipelines.vidsketch import TRAINING
 from .protocol import Cancelled, Done, Event, Failed, FrameWritten, JobFolder, PegbarError, Progress, Warned
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             serve(options.folder, machine_of(options))
         if options.command in ("models", "fetch", "import"):
             models_commands.run(options, say)
+            return DONE
+        if options.command == "report":
+            print((as_json if options.json else as_text)(of_folder(options.folder), f"in {options.folder}"))
             return DONE
         if options.command == "run":
             return run([JobFolder(path.absolute()) for path in options.jobs], machine_of(options))

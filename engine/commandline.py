@@ -47,6 +47,9 @@ def parser(version: str) -> argparse.ArgumentParser:
     for command in (run, serve):
         _add_machine(command)
     models_commands.add(commands)
+    report = commands.add_parser("report", help="which takes may be used commercially, and why")
+    report.add_argument("folder", type=Path, metavar="TAKES_FOLDER", help="a folder with takes in it, however deep")
+    report.add_argument("--json", action="store_true", help="for other programs")
     taught = commands.add_parser("train", help="teach a pipeline from your own clips").add_subparsers(
         dest="pipeline", required=True, metavar="PIPELINE"
     )

@@ -64,7 +64,7 @@ def used(spec: Pipeline, params: Mapping[str, Any], found: Mapping[str, Path], f
             entries = listed(spec, choice.listing, folders)
             if entry := next((entry for entry in entries if params.get(choice.name) in ("", entry.name)), None):
                 yield Used(weights, entry.weights.parent if entry.weights.suffix == ".json" else entry.weights, entry.is_taught)
-        else:
+        elif not weights.is_made:  # what a pipeline makes of others is as they are
             yield from (Used(weights, path) for path in everywhere(found, weights.name) if path.exists())
 
 

@@ -1,16 +1,17 @@
-"""Tells the makers what happened, and goes on after a failure with less."""
+"""Reports: what happened, for the makers; what may be sold, for the production. And going on after a failure with less."""
 
 from pathlib import Path
 
 import bpy
 
+from ..engine.licences import as_json, as_text, headline
 from ..engine.protocol import PegbarError, write_atomic
-from ..runs import reporting, run, takes
+from ..runs import licences, reporting, run, takes
 from ..runs.request import request_of, smaller
 from .edge import Edge
 from .takes import NeedsEngine, OnTake, folder_property
 
-SUFFIX = ".zip"
+SUFFIX, REPORT = ".zip", "Pegbar Licences"
 
 
 class PEGBAR_OT_copy_report(Edge, bpy.types.Operator):
@@ -68,4 +69,20 @@ class PEGBAR_OT_retry_smaller(NeedsEngine, OnTake, bpy.types.Operator):
             run.run_to_end(started)
 
 
-CLASSES = (PEGBAR_OT_copy_report, PEGBAR_OT_collect_diagnostics, PEGBAR_OT_retry_smaller)
+class PEGBAR_OT_licence_report(Edge, bpy.types.Operator):
+    """Write which takes of this file may be used commercially, and why, into two texts: one to read, one as JSON"""
+
+    bl_idname = "pegbar.licence_report"
+    bl_label = "Licence Report"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def act(self, context: bpy.types.Context) -> None:
+        found = licences.entries()
+        for name, words in ((REPORT, as_text(found)), (f"{REPORT}.json", as_json(found))):
+            made = bpy.data.texts.get(name) or bpy.data.texts.new(name)
+            made.clear()
+            made.write(words)
+        self.report({"INFO"}, f"{headline(found)}: see the text {REPORT!r}")
+
+
+CLASSES = (PEGBAR_OT_copy_report, PEGBAR_OT_collect_diagnostics, PEGBAR_OT_retry_smaller, PEGBAR_OT_licence_report)

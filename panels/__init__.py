@@ -3,9 +3,9 @@
 import bpy
 
 from ..preferences import SECTIONS
-from . import listing, sequencer, setup, strip, takes, teach, viewport
+from . import listing, reports, sequencer, setup, strip, takes, teach, viewport
 
-CLASSES = (*takes.CLASSES, *listing.CLASSES, *viewport.CLASSES, *teach.CLASSES, *sequencer.CLASSES, *strip.CLASSES)
+CLASSES = (*takes.CLASSES, *listing.CLASSES, *viewport.CLASSES, *teach.CLASSES, *sequencer.CLASSES, *strip.CLASSES, *reports.CLASSES)
 
 
 def register() -> None:

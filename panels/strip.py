@@ -5,7 +5,7 @@ from pathlib import Path
 import bpy
 
 from ..engine.catalog import PIPELINES
-from ..runs import takes
+from ..runs import licences, takes
 from .draw import text
 from .takes import actions, summary
 
@@ -15,6 +15,7 @@ PLACE = (
     else {"bl_space_type": "SEQUENCE_EDITOR", "bl_region_type": "UI", "bl_category": "Strip"}
 )
 """Since 5.0 a strip has a tab of its own in the Properties editor."""
+ICONS = {"yes": "CHECKMARK", "no": "CANCEL", "unclear": "QUESTION"}
 
 
 class Strip:
@@ -37,6 +38,8 @@ class Strip:
             return
         spec = PIPELINES.get(take.job.pipeline)
         layout.label(text=f"Take {take.number} of {take.source}, {spec.label if spec else take.job.pipeline}, {summary(take)}")
+        found = licences.verdict(take)
+        text(layout, context, f"Commercial use: {found.commercial}. {'. '.join(found.reasons)}.", ICONS[found.commercial])
         for param in spec.params if spec else ():
             row = layout.row()
             row.label(text=param.label)

@@ -14,8 +14,10 @@ import bpy
 from ..engine.catalog import PIPELINES
 from ..engine.client import unfinished
 from ..engine.errors import FILE_UNSAVED, PLACE_REFUSED, RESULT_UNPLACED, TAKE_DAMAGED
+from ..engine.licences import Verdict, verdict_of
 from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, Progress, State, refused
 from ..engine.protocol import takes as takes_in
+from ..engine.provenance import kept
 from ..engine.spec import asked
 from ..preferences import takes_folder, user_folder
 from ..timeline import Source, Target
@@ -27,6 +29,7 @@ NAME_LENGTH = 60
 LEARNING = "Learning"
 """The phase whose steps are those of a lesson."""
 SOURCES, TARGETS = get_args(get_type_hints(Source)["type"]), get_args(get_type_hints(Target)["type"])
+UNKNOWN = Verdict("unclear", ())
 NO_NOTES = "[]"
 """What a file of notes holds where there is nothing to say."""
 
@@ -45,6 +48,8 @@ class Take:
     learned: int = 0
     """Of a lesson: the steps that it has told of."""
     fault: str = ""
+    verdict: Verdict = UNKNOWN
+    """Whether it may be used commercially, by its own weights."""
 
     @property
     def number(self) -> int:
@@ -166,7 +171,8 @@ def read(folder: JobFolder) -> Take:
     except PegbarError as error:
         return Take(folder, None, State(), fault=str(error))
     cut_off = state.name in ("queued", "running") and folder in unfinished(folder.path.parent, engine.spools())
-    return Take(folder, job, state, cut_off, _noted(folder, job, state), _learned(folder, job))
+    verdict = verdict_of(job.pipeline, kept(folder))
+    return Take(folder, job, state, cut_off, _noted(folder, job, state), _learned(folder, job), verdict=verdict)
 
 
 def _learned(folder: JobFolder, job: Job) -> int:

@@ -16,6 +16,7 @@ GROUND_FLOOR = (
     "engine.client",
     "engine.diagnostics",
     "engine.errors",
+    "engine.licences",
     "engine.provenance",
     "engine.setup",
     "engine.spool",

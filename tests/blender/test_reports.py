@@ -3,6 +3,7 @@
 import getpass
 import io
 import json
+import shutil
 import uuid
 import zipfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from pegbar.engine.diagnostics import MARK
 from pegbar.engine.protocol import Job, JobFolder, PegbarError, Shot
 from pegbar.panels.failure import NEEDS_TAKE, REMEDIES
 from pegbar.preferences import preferences
-from pegbar.runs import engine, reporting, run, takes
+from pegbar.runs import engine, licences, placing, reporting, run, takes
 from pegbar.runs.request import smaller
 from pegbar.tests.blender import stage
 from pegbar.tests.blender.paper import drawn
@@ -156,3 +157,41 @@ def test_less_memory_is_offered_until_there_is_none():
     assert smaller(job).params == {"memory": "smallest"}
     assert smaller(smaller(job)) is None
     assert smaller(Job("flat", {}, {}, Shot("Scene", 1, 2, 24.0))) is None
+
+
+def test_the_licence_report_says_what_is_used_and_what_it_was_made_from(scene, tmp_path):
+    stage.line_art(scene, tmp_path)
+    bpy.ops.pegbar.run(pipeline="flat")
+    (take,) = takes.listed()
+    (strip,) = placing.strips_of(take)
+    assert [(e.take, e.method, e.verdict.commercial) for e in licences.entries()] == [("Take 1 of lines", "Flat", "yes")]
+    source = scene.sequence_editor.strips_all["lines"]
+    source["pegbar_take"] = research_only(tmp_path).job.id
+    (found,) = (e for e in licences.entries() if e.take == "Take 1 of lines")
+    assert found.verdict.commercial == "no" and found.verdict.reasons[0].startswith("Made from take 1: checkpoint-2500: ")
+    assert found.places == (f"the strip {strip.name!r} of 'Scene'",)
+    bpy.ops.pegbar.licence_report()
+    assert "Of 2 takes in this edit 2 may not be used commercially" in bpy.data.texts["Pegbar Licences"].as_string()
+    assert len(json.loads(bpy.data.texts["Pegbar Licences.json"].as_string())["takes"]) == 2
+    assert "2 may not be used" in " ".join(drawn("PEGBAR_PT_reports_view").text.split())
+
+
+def research_only(tmp_path):
+    """A take of FlipSketch, which may not be sold."""
+    folder = JobFolder.create(tmp_path / "ACME Show" / "unsaved" / "Hero")
+    folder.write_job(Job("flipsketch", {"prompt": PROMPT}, {}, Shot("Scene", 1, 2, 24.0)))
+    takes.update(folder)
+    return takes.listed()[-1]
+
+
+def test_a_layer_and_a_plane_count_as_used_and_a_take_that_is_gone_as_unclear(scene, tmp_path):
+    stage.draw(scene)
+    bpy.ops.pegbar.run(pipeline="liven")
+    stage.line_art(scene, tmp_path)
+    scene.pegbar.result = "PLANE"
+    bpy.ops.pegbar.run(pipeline="flat")
+    found = {e.method: e for e in licences.entries()}
+    assert found["Liven"].places[0].startswith("the layer ") and found["Flat"].places[0].startswith("the object ")
+    shutil.rmtree(takes.listed()[0].folder.path)
+    takes.update(takes.listed()[0].folder)
+    assert sorted(e.verdict.commercial for e in licences.entries()) == ["unclear", "yes"]
