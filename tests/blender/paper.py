@@ -87,7 +87,7 @@ class Sidebar:
 def drawn(panel):
     """What a panel shows, by the name of its class: the panel alone, without its header and sub-panels."""
     cls = getattr(bpy.types, panel)
-    plain = type(panel, cls.__bases__[:-1], {"methods": cls.methods})()  # a Panel itself is made by Blender alone
+    plain = type(panel, cls.__bases__[:-1], {"methods": getattr(cls, "methods", ())})()  # a Panel itself is made by Blender alone
     plain.layout = Paper()
     context = Sidebar(cls.bl_space_type)
     if not hasattr(cls, "poll") or plain.poll(context):
