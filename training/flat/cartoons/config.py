@@ -49,7 +49,7 @@ class Config:
     """Share of figures that come into the picture, or leave it."""
     gaps: float = 0.12
     """Share of clips with breaks in their lines."""
-    trimmed: float = 0.25
+    trimmed: float = 0.2
     """Share of clips whose lines stop a pixel short of the picture's edge."""
     scanned: float = 0.12
     """Share of clips with soft, uneven, grainy lines."""
@@ -63,7 +63,7 @@ def plainly(config: Config) -> Config:
     return replace(
         config,
         shares={**config.shares, **tables},
-        speed=(0.06, 0.2),
+        speed=(0.07, 0.22),
         shaded=0.0,
         close=0.0,
         crowd=0.0,
@@ -74,7 +74,7 @@ def plainly(config: Config) -> Config:
         detail=0.0,
         enters=0.0,
         sizes=(0.2, 0.34),
-        width=(1.0, 3.8),
+        width=(0.35, 3.7),
     )
 
 

@@ -143,7 +143,7 @@ def _way(studio: Studio, figure: Figure, frame: backdrops.Frame, count: int, cal
         size = u(0.4, 0.7)
     w, h = frame
     spread = 0.25 if close else 0.45 if count < 4 else 0.9
-    place, speed = (w * u(-spread, spread), h * u(-0.25, 0.3)), tuple(normal(0, calm, 2) * (1, 0.6))
+    place, speed = (w * u(-spread, spread), h * u(-0.25, 0.3)), tuple(normal(0, calm, 2) * (1, 0.8))
     if studio.chance(config.enters):
         side = -1 if studio.chance(0.5) else 1
         place, speed = (side * w * u(0.7, 1.2), place[1]), (-side * u(0.6, 1.5), speed[1])
@@ -155,7 +155,7 @@ def _way(studio: Studio, figure: Figure, frame: backdrops.Frame, count: int, cal
         size=size / reach,
         growth=normal(0, 0.12),
         angle=studio.wave(0.1, normal(0, 0.12)),
-        spin=normal(0, 0.3) if studio.chance(config.tumble) else normal(0, 0.05),
+        spin=normal(0, 0.35) if studio.chance(config.tumble) else normal(0, 0.05),
         squash=studio.wave(abs(normal(0, 0.08))),
         mirrored=studio.chance(0.5),
         smear=(u(0.4, 1.2), u(-0.5, 0.5)) if studio.chance(config.smear) else (0.0, 0.0),
