@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from .engine.models.cards import methods
 from .engine.setup.state import Home
 from .engine.weights import Machine, given_folders
 
@@ -71,6 +72,22 @@ class PEGBAR_AP_preferences(bpy.types.AddonPreferences):
         name="Shared Weights",
         description="A second folder with published models, as a studio keeps one for everybody; nothing is written there",
         subtype="DIR_PATH",
+    )
+    hub_token: bpy.props.StringProperty(
+        name="Hugging Face Token",
+        description="For models that are given to those alone who have agreed to their terms; it is sent to Hugging Face and nowhere else",
+        subtype="PASSWORD",
+    )
+    hub_mirror: bpy.props.StringProperty(
+        name="Model Mirror",
+        description="The address of a mirror of Hugging Face, where it cannot be reached; what comes from there is checked all the same",
+    )
+    accepted_terms: bpy.props.StringProperty(name="Accepted Terms", options={"HIDDEN"})
+    open_models: bpy.props.EnumProperty(
+        name="Models",
+        description="Whose models are shown",
+        items=[(spec.name, spec.label, spec.help) for spec in methods()],
+        options={"ENUM_FLAG"},
     )
     device: bpy.props.EnumProperty(
         name="Device",

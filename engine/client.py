@@ -70,7 +70,7 @@ class Worker:
         self._hello, self._fault, self._beat = None, None, (0, time.monotonic())
         try:
             with open(spool.log_file, "wb") as log:
-                self._process = _start(self.python, ["serve", str(spool.path), *self.machine.options], log)
+                self._process = launch(self.python, ["serve", str(spool.path), *self.machine.options], log)
         except OSError as error:
             raise refused(spool.path, error) from error
 
@@ -221,9 +221,10 @@ def unfinished(shot_folder: Path, spools: Path) -> Iterator[JobFolder]:
             yield folder
 
 
-def _start(python: Path, arguments: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """The engine as a process of its own: clean environment, own group, and a stdin that ends when this process does."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
+def launch(python: Path, arguments: list[str], log: IO[bytes], **told: str) -> subprocess.Popen[bytes]:
+    """The engine as a process of its own: clean environment, with what else is `told`, own group, and a stdin that ends when this process
+    does. Raises PegbarError."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "__PYVENV"))} | told
     program = python.absolute() if python.parent.name else python  # a bare name is looked for in PATH
     command = [str(program), "-E", "-s", "-B", "-X", "utf8", "-m", "engine", *arguments]
     flags = 0

@@ -2,9 +2,18 @@
 
 import bpy
 
-from . import engine, listing, references, reports, run, setup, takes
+from . import engine, listing, models, references, reports, run, setup, takes
 
-CLASSES = (*run.CLASSES, *takes.CLASSES, *references.CLASSES, *engine.CLASSES, *listing.CLASSES, *reports.CLASSES, *setup.CLASSES)
+CLASSES = (
+    *run.CLASSES,
+    *takes.CLASSES,
+    *references.CLASSES,
+    *engine.CLASSES,
+    *listing.CLASSES,
+    *reports.CLASSES,
+    *setup.CLASSES,
+    *models.CLASSES,
+)
 
 
 def register() -> None:

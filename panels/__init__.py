@@ -3,7 +3,7 @@
 import bpy
 
 from ..preferences import SECTIONS
-from . import listing, reports, sequencer, setup, strip, takes, teach, viewport
+from . import listing, models, reports, sequencer, setup, strip, takes, teach, viewport
 
 CLASSES = (*takes.CLASSES, *listing.CLASSES, *viewport.CLASSES, *teach.CLASSES, *sequencer.CLASSES, *strip.CLASSES, *reports.CLASSES)
 
@@ -13,6 +13,7 @@ def register() -> None:
         bpy.utils.register_class(cls)
     sequencer.append_menu()
     SECTIONS.append(setup.section)
+    SECTIONS.append(models.section)
 
 
 def unregister() -> None:

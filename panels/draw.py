@@ -6,12 +6,13 @@ import bpy
 
 from ..engine.catalog import PIPELINES
 from ..engine.protocol import PegbarError
-from ..engine.spec import Input, Pipeline, Weights, asked
+from ..engine.spec import Input, Pipeline, asked
 from ..preferences import engine_python
 from ..runs import engine, models, placing, preview, run, takes
 from ..runs.request import chosen_params, chosen_strip, describe, request, rhythm_property, scene_of
 from ..settings import PEGBAR_PG_scene, Picture, values_of
 from . import failure, listing, setup
+from . import models as cards
 from .words import text
 
 BUTTON_SCALE = 1.5
@@ -126,23 +127,12 @@ def start(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline
     if waits:
         setup.sidebar(layout, context, spec)
     elif lacking:
-        _models(layout.box(), context, spec, lacking)
+        cards.sidebar(layout, context, spec)
     elif blocked:
         text(layout, context, blocked, "INFO")
     else:
         text(layout, context, told)
     _runs(layout, context, methods)
-
-
-def _models(box: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline, lacking: tuple[Weights, ...]) -> None:
-    """What a method lacks, where it is, who may use it, and where it goes."""
-    text(box, context, f"{spec.label} needs {sum(weights.gigabytes for weights in lacking):.2g} GB of published models:", "INFO")
-    for weights in lacking:
-        text(box, context, f"{weights.names[0]}, {weights.gigabytes:.2g} GB, {weights.source} (licence: {weights.licence})", "DOT")
-    text(box, context, f"Put {'it' if len(lacking) == 1 else 'them'} into {models.folder(spec)}", "BLANK1")
-    row = box.row(align=True)
-    row.operator("pegbar.open_weights", icon="FILE_FOLDER").pipeline = spec.name
-    row.operator("pegbar.look_again", icon="FILE_REFRESH")
 
 
 def _runs(layout: bpy.types.UILayout, context: bpy.types.Context, methods: Methods) -> None:

@@ -1,11 +1,12 @@
 """What is between a click and a result: requests, runs, takes and the one engine of this Blender. Panels show it, operators steer it."""
 
-from . import engine, models, preview, run, setup, takes
+from . import engine, fetching, models, preview, run, setup, takes
 
 
 def register() -> None:
     engine.register()
     setup.register()
+    fetching.register()
     run.register()
     takes.register()
 
@@ -13,6 +14,7 @@ def register() -> None:
 def unregister() -> None:
     takes.unregister()
     run.unregister()
+    fetching.unregister()
     setup.unregister()
     engine.unregister()
     preview.unregister()

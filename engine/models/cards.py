@@ -103,11 +103,3 @@ def _size(path: Path) -> int:
     """Bytes of a file or of all files in a folder, links followed."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     return sum(file.stat().st_size for file in files)
-
-
-def size_of(size: float) -> str:
-    """A number of bytes as people say it: `9.6 GB`, `310 MB`, `12 kB`."""
-    for unit, step in (("GB", 1e9), ("MB", 1e6)):
-        if size >= step:
-            return f"{size / step:.{1 if size < 100 * step else 0}f} {unit}"
-    return f"{size / 1e3:.0f} kB"

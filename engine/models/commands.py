@@ -15,8 +15,9 @@ from typing import Any
 
 from ..errors import IN_USE
 from ..protocol import Done, Event, Failed, JobFolder, PegbarError, Progress, Warned, lock, refused
+from ..setup.state import amount
 from ..weights import given_folders
-from .cards import activity, cards, methods, size_of
+from .cards import activity, cards, methods
 
 EVENT_S = 0.25
 """At most one progress event in this time."""
@@ -71,7 +72,7 @@ def table(folders: list[Path]) -> str:
         for card in cards(spec, folders):
             weights = card.weights
             state = card.state + ("" if weights.required or card.path else ", optional")
-            size = size_of(card.size if card.path else weights.gigabytes * 1e9)
+            size = amount(card.size if card.path else int(weights.gigabytes * 1e9))
             where = str(card.path) if card.path else weights.source
             rows.append((spec.name, weights.name, state, size, weights.commercial, weights.licence, where))
     widths = [max(len(row[column]) for row in rows) for column in range(6)] + [0]
@@ -126,7 +127,7 @@ class _Line:
             case Progress(phase, step, of):
                 if self._told != (told := (phase, 10 * step // of if of else 0)):
                     self._told = told
-                    self._say(f"{phase}: {size_of(step)} of {size_of(of)}" if of else phase)
+                    self._say(f"{phase}: {amount(step, of)} of {amount(of)}" if of else phase)
             case Warned(text):
                 self._say(text)
 

@@ -13,8 +13,9 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import DISK_FULL, INPUT_UNFIT
 from ..protocol import PegbarError, refused
+from ..setup.state import amount
 from ..spec import Pipeline, Weights
-from .cards import methods, size_of
+from .cards import methods
 from .layout import under
 from .records import File, Record, write
 from .signatures import CHECKPOINTS, Network, todays
@@ -235,7 +236,7 @@ def _link(source: Path, place: Path, copy: bool, size: int) -> str:
             except (OSError, NotImplementedError):  # of another disk; not allowed on Windows
                 continue
     if size + RESERVE > (free := shutil.disk_usage(place.parent).free):
-        raise PegbarError(f"The disk of {place.parent} has {size_of(free)} left, {size_of(size)} are needed: free some space", DISK_FULL)
+        raise PegbarError(f"The disk of {place.parent} has {amount(free)} left, {amount(size)} are needed: free some space", DISK_FULL)
     return "copied"
 
 

@@ -31,6 +31,9 @@ class Paper:
         shown = owner.bl_rna.properties[name].name if text is None else text
         self.lines.append(("prop", shown or placeholder, name))
 
+    def prop_enum(self, owner, name, value, **options):
+        self.lines.append(("choice", owner.bl_rna.properties[name].enum_items[value].name, value))
+
     def prop_search(self, owner, name, data, collection, **options):
         assert hasattr(data, collection)
         self.prop(owner, name)

@@ -1,0 +1,197 @@
+"""The published models as panels show them: a card a model in the preferences, and where a method lacks one, what it takes to get it."""
+
+import bpy
+
+from ..engine.models.cards import COMMERCIAL, Card
+from ..engine.setup.state import amount
+from ..engine.spec import Pipeline, Weights
+from ..preferences import engine_python, preferences
+from ..runs import fetching, models
+from .words import text
+
+ICONS = {"yes": "CHECKMARK", "no": "CANCEL", "unclear": "QUESTION"}
+STATES = {"installed": "Installed", "missing": "Not installed", "begun": "Not whole yet", "damaged": "Damaged"}
+
+
+def sidebar(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline) -> None:
+    """What a method lacks, who may use it, and the button that gets it."""
+    box, lacking = layout.box(), models.missing(spec)
+    if _is_going(spec):
+        text(box, context, f"Downloading the models of {spec.label}", "IMPORT")
+        _running(box, context, spec)
+        return
+    size = sum(weights.gigabytes for weights in lacking)
+    text(
+        box, context, f"{spec.label} needs {size:.2g} GB of published models. {amount(models.free())} free in {models.folder(spec)}", "INFO"
+    )
+    for weights in lacking:
+        text(box, context, f"{weights.names[0]}, {weights.gigabytes:.2g} GB: {weights.purpose}", "DOT")
+        _licence(box, context, weights)
+        if not weights.repository:
+            _by_hand(box, context, weights)
+    _get(box, context, spec, lacking)
+
+
+def section(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """All models in the preferences."""
+    box = layout.box()
+    box.label(text="Models", icon="OUTLINER_DATA_POINTCLOUD")
+    own = preferences()
+    for spec in fetching.specs():
+        _method(box, context, spec)
+    _imported(box, context)
+    box.operator("pegbar.import_models", icon="FILE_FOLDER")
+    column = box.column()
+    column.prop(own, "hub_token", placeholder="For models that ask for one")
+    column.prop(own, "hub_mirror", placeholder="https://huggingface.co")
+
+
+def _method(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline) -> None:
+    """A method's line, and its cards where it is open."""
+    lacking, going, own = models.missing(spec), fetching.of(spec.name), preferences()
+    is_open = spec.name in own.open_models
+    row = layout.row()
+    row.prop_enum(own, "open_models", spec.name, icon="DOWNARROW_HLT" if is_open else "RIGHTARROW")
+    if going and going.phase == "running":
+        row.progress(text=going.bar, factor=going.share)
+    elif lacking:
+        size = sum(weights.gigabytes for weights in lacking)
+        row.label(text=f"{STATES['begun' if fetching.begun(spec) else 'missing']}, {size:.2g} GB", icon="IMPORT")
+    else:
+        row.label(text=f"Installed, {amount(sum(card.size for card in models.cards(spec)))}", icon="CHECKMARK")
+    if is_open:
+        _cards(layout.box(), context, spec, lacking)
+
+
+def _cards(box: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline, lacking: tuple[Weights, ...]) -> None:
+    text(box, context, f"{spec.help}." + (f" Graphics memory: {spec.memory}." if spec.memory else ""))
+    for card in models.cards(spec):
+        _card(box.box(), context, card)
+    _get(box, context, spec, lacking)
+
+
+def _card(box: bpy.types.UILayout, context: bpy.types.Context, card: Card) -> None:
+    weights = card.weights
+    row = box.row()
+    row.label(text=f"{weights.names[0]}{'' if weights.required else ', optional'}", icon="FILE_VOLUME")
+    size = amount(card.size) if card.path else f"{weights.gigabytes:.2g} GB"
+    row.label(text=f"{STATES[card.state]}, {size}", icon="CHECKMARK" if card.state == "installed" else "NONE")
+    text(box, context, f"{weights.purpose}.")
+    _licence(box, context, weights, asks=card.path is None and not _is_going(card.spec))
+    if card.path:
+        text(box, context, f"In {card.path.parent}{'' if card.is_own else ', a shared folder'}", "FILE_FOLDER")
+    if card.damaged:
+        text(box, context, f"Gone or of another size: {', '.join(card.damaged)}. Delete it and get it again.", "ERROR")
+    if not card.path and weights.by_hand:
+        _by_hand(box, context, weights)
+    _buttons(box.row(align=True), card)
+
+
+def _buttons(row: bpy.types.UILayout, card: Card) -> None:
+    page = row.operator("pegbar.open_model_page", icon="URL")
+    page.pipeline, page.model = card.spec.name, card.weights.name
+    row.operator("pegbar.open_weights", icon="FILE_FOLDER").pipeline = card.spec.name
+    if card.path and card.is_own:
+        gone = row.operator("pegbar.delete_model", icon="TRASH")
+        gone.pipeline, gone.model = card.spec.name, card.weights.name
+    elif not card.path and not card.weights.required and card.weights.repository and models.accepted(card.weights):
+        one = row.operator("pegbar.download_model", text="Download", icon="IMPORT")
+        one.pipeline, one.model = card.spec.name, card.weights.name
+
+
+def _licence(box: bpy.types.UILayout, context: bpy.types.Context, weights: Weights, asks: bool = True) -> None:
+    """The licence in plain words; where it has to be accepted the terms, the page and the tick."""
+    chip = COMMERCIAL[weights.commercial]
+    text(box, context, f"{chip[0].upper()}{chip[1:]}. {weights.reason}. Licence: {weights.licence}", ICONS[weights.commercial])
+    if not (asks and weights.terms and weights.repository):
+        return
+    spec = next(spec for spec in fetching.specs() if weights in spec.weights)
+    gate = box.box()
+    if not models.accepted(weights):
+        text(gate, context, weights.terms)
+    row = gate.row(align=True)
+    page = row.operator("pegbar.open_model_page", text="Read the Licence", icon="URL")
+    tick = row.operator("pegbar.accept_terms", icon="CHECKBOX_HLT" if models.accepted(weights) else "CHECKBOX_DEHLT")
+    for button in (page, tick):
+        button.pipeline, button.model = spec.name, weights.name
+
+
+def _by_hand(box: bpy.types.UILayout, context: bpy.types.Context, weights: Weights) -> None:
+    for number, step in enumerate(weights.by_hand, 1):
+        text(box, context, f"{number}. {step}", "BLANK1")
+
+
+def _get(box: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline, lacking: tuple[Weights, ...]) -> None:
+    """How what a method lacks is got, or is on its way."""
+    if _is_going(spec):
+        _running(box, context, spec)
+        return
+    going = fetching.of(spec.name)
+    if going and going.phase == "failed":
+        text(box, context, going.error, "ERROR")
+    fetchable = [weights for weights in lacking if weights.repository]
+    if fetchable:
+        _download(box, context, spec, fetchable, going)
+    row = box.row(align=True)
+    row.operator("pegbar.import_models", icon="FILE_FOLDER")
+    if lacking:
+        row.operator("pegbar.look_again", icon="FILE_REFRESH")
+    if context.area and context.area.type != "PREFERENCES":
+        row.operator("pegbar.open_weights", text="", icon="FILEBROWSER").pipeline = spec.name
+        _imported(box, context)
+
+
+def _download(
+    box: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline, fetchable: list[Weights], going: fetching.Activity | None
+) -> None:
+    if not bpy.app.online_access:
+        text(box, context, "Blender is set to work offline.", "INTERNET_OFFLINE")
+        box.operator("pegbar.allow_online", icon="INTERNET")
+        return
+    if any(weights.gated for weights in fetchable) and not preferences().hub_token:
+        text(
+            box, context, "Its page asks you to sign in and agree. Then make a token there, with read access, and enter it here:", "LOCKED"
+        )
+        box.prop(preferences(), "hub_token")
+    begun = fetching.begun(spec) or (going is not None and going.phase in ("paused", "failed"))
+    if begun and going and going.phase == "paused" and going.progress:
+        box.progress(text=f"Paused, {going.bar}", factor=going.share)
+    row = box.row(align=True)
+    row.scale_y = 1.3
+    row.enabled = engine_python() is not None and all(models.accepted(weights) for weights in fetchable)
+    row.operator(
+        "pegbar.download_model", text="Continue" if begun else "Download Model", icon="PLAY" if begun else "IMPORT"
+    ).pipeline = spec.name
+    if begun:
+        row.operator("pegbar.cancel_download", text="", icon="X").pipeline = spec.name
+
+
+def _is_going(spec: Pipeline) -> bool:
+    going = fetching.of(spec.name)
+    return going is not None and going.phase == "running"
+
+
+def _running(box: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline) -> None:
+    going = fetching.of(spec.name)
+    assert going is not None
+    box.progress(text=going.bar, factor=going.share)
+    if going.words:
+        text(box, context, going.words)
+    row = box.row(align=True)
+    row.operator("pegbar.pause_download", icon="PAUSE").pipeline = spec.name
+    row.operator("pegbar.cancel_download", icon="X").pipeline = spec.name
+
+
+def _imported(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """What the files that were chosen are."""
+    going = fetching.of(fetching.IMPORT)
+    if going is None:
+        return
+    if going.phase == "running":
+        box.progress(text=going.bar, factor=going.share)
+    for told in going.told:
+        text(box, context, told, "DOT")
+    if going.phase == "failed":
+        text(box, context, going.error, "ERROR")
+    if going.phase != "running":
+        box.operator("pegbar.dismiss_import", icon="X")
