@@ -238,6 +238,8 @@ def _one_frame(path: Path) -> Path:
 def _existing(path: Path) -> Path:
     if not path.exists():
         raise PegbarError(f"There is no file or folder {path}: check the path")
+    if not (path.is_file() or path.is_dir()):
+        raise PegbarError(f"{path} is neither a file nor a folder: check the path")
     return path
 
 

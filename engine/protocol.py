@@ -6,6 +6,7 @@ Standard library only. Knows no pipeline and no pixel.
 import contextlib
 import errno
 import json
+import math
 import os
 import re
 import sys
@@ -25,6 +26,12 @@ else:
 
 PROTOCOL_VERSION = 1
 
+ESCAPED = "backslashreplace"
+"""How JSON is encoded: half a character, as a damaged name may hold one, stays one as `\\ud800`."""
+MOST_FRAMES = 1 << 20
+"""Of a shot: as many as Blender's timeline has."""
+MOST_BYTES = 1 << 26
+"""Of a request, or of the events that are read at a time: what is longer was damaged or tampered with."""
 _TAKE = re.compile(r"take_(\d{3,})")
 
 
@@ -65,6 +72,10 @@ class Shot:
             raise PegbarError(f"The shot ends at frame {self.last}, before its first frame {self.first}: choose a later end")
         if self.step < 1:
             raise PegbarError(f"The shot has a step of {self.step}: choose 1 for ones, 2 for twos")
+        if self.last - self.first >= MOST_FRAMES:
+            raise PegbarError(f"The shot goes from frame {self.first} to {self.last}: choose at most {MOST_FRAMES} frames")
+        if not math.isfinite(self.fps):
+            raise PegbarError(f"The shot plays at {self.fps} frames a second: choose a rate like 24")
 
     @property
     def frames(self) -> tuple[int, ...]:
@@ -192,6 +203,19 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise refused(path.parent, error) from error
 
 
+def link(path: Path, to: Path) -> None:
+    """Lets a file be seen at another place, too, where it stays if the first one is removed: as a link, or a copy where the disk knows
+    none. What is there already stays. Raises PegbarError."""
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(path, to)
+    except OSError:
+        try:
+            write_atomic(to, path.read_bytes())
+        except OSError as error:
+            raise refused(path, error) from error
+
+
 def refused(path: Path, error: OSError) -> PegbarError:
     """The sentence for a file or folder that can't be written or read."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -226,7 +250,7 @@ def lock(path: Path, mode: Literal["ab", "rb"] = "ab") -> BinaryIO | None:
 
 def locked(path: Path) -> bool:
     """Whether a living process holds the file."""
-    if not path.exists():
+    if not path.is_file():
         return False
     file = lock(path, "rb")
     if file is not None:
@@ -309,7 +333,7 @@ class JobFolder:
     def file(self, relative: str) -> Path:
         """The path of a file named in the job or an event. Raises PegbarError where it points out of the folder."""
         inner = Path(relative)
-        if inner.anchor or ".." in inner.parts:
+        if inner.anchor or ".." in inner.parts or not self._holds(inner):
             raise PegbarError(
                 f"{self.path / 'job.json'} names {relative!r}, which lies outside the take: it was damaged or tampered with", TAKE_DAMAGED
             )
@@ -317,13 +341,13 @@ class JobFolder:
 
     def write_job(self, job: Job) -> None:
         """Writes the request; from then on the folder is a take."""
-        write_atomic(self.path / "job.json", json.dumps(asdict(job), indent=1, ensure_ascii=False).encode())
+        write_atomic(self.path / "job.json", json.dumps(asdict(job), indent=1, ensure_ascii=False).encode(errors=ESCAPED))
 
     def read_job(self) -> Job:
         """The request. Raises PegbarError where it is missing, damaged or of a newer protocol."""
         path = self.path / "job.json"
         try:
-            data = json.loads(path.read_bytes())
+            data = json.loads(_whole(path))
             protocol = data["protocol"]
             if isinstance(protocol, int) and protocol > PROTOCOL_VERSION:
                 raise PegbarError(
@@ -332,14 +356,15 @@ class JobFolder:
                 )
             inputs = {str(name): tuple(InputFile(int(f["frame"]), str(f["file"])) for f in files) for name, files in data["inputs"].items()}
             shot = data["shot"]
-            shot = Shot(str(shot["scene"]), int(shot["first"]), int(shot["last"]), float(shot["fps"]), int(shot["step"]))
+            with known_as(TAKE_DAMAGED):
+                shot = Shot(str(shot["scene"]), int(shot["first"]), int(shot["last"]), float(shot["fps"]), int(shot["step"]))
             seed, origin = int(data["seed"]), dict(data.get("origin", {}))
             private = bool(data.get("private", False))
             return Job(str(data["pipeline"]), dict(data["params"]), inputs, shot, seed, int(protocol), str(data["id"]), origin, private)
         except OSError as error:
-            text = f"{path} cannot be read ({error.strerror}): the take is incomplete, delete it and start again"
+            text = f"{path} cannot be read ({error.strerror or error}): the take is incomplete, delete it and start again"
             raise PegbarError(text, TAKE_DAMAGED) from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise PegbarError(f"{path} is damaged ({error}): delete this take and start again", TAKE_DAMAGED) from error
 
     def append(self, event: Event) -> None:
@@ -349,16 +374,14 @@ class JobFolder:
             with open(self.path / "events.jsonl", "ab") as file:
                 if file.tell() and not self._ends_whole():
                     file.write(b"\n")
-                file.write(line.encode())
+                file.write(line.encode(errors=ESCAPED))
         except OSError as error:
             raise refused(self.path, error) from error
 
     def events(self, offset: int = 0) -> tuple[list[Event], int]:
         """The whole lines from a byte offset on, and the offset after them. A line that is no event is passed over."""
         try:
-            with open(self.path / "events.jsonl", "rb") as file:
-                file.seek(offset)
-                data = file.read()
+            data = _whole(self.path / "events.jsonl", offset)
         except FileNotFoundError:
             return [], offset
         except OSError as error:
@@ -376,6 +399,7 @@ class JobFolder:
         folder is no take."""
         if not (self.path / "job.json").exists():
             raise PegbarError(f"{self.path} is no take: there is no job.json in it", TAKE_DAMAGED)
+        self._check_own()
         patient_until = time.monotonic() + 1.0  # whoever asks `is_running` holds the lock for an instant
         while (file := lock(self.path / "events.jsonl")) is None:
             if time.monotonic() > patient_until:
@@ -404,6 +428,24 @@ class JobFolder:
         except OSError as error:
             raise refused(self.path, error) from error
 
+    def _holds(self, inner: Path) -> bool:
+        """Whether a path lies in the folder once links are followed."""
+        try:
+            return (self.path / inner).resolve().is_relative_to(self.path.resolve())
+        except (OSError, ValueError, RuntimeError):  # a loop of links, a name that no file can have
+            return False
+
+    def _check_own(self) -> None:
+        """Raises PegbarError where something in the folder is elsewhere, or is a device or a pipe: a run would write to it."""
+        try:
+            for path in self.path.iterdir():
+                if not self._holds(Path(path.name)) or not (path.is_dir() or path.is_file()):
+                    raise PegbarError(
+                        f"{path} is no file of this take but leads elsewhere: it was tampered with, delete the take", TAKE_DAMAGED
+                    )
+        except OSError as error:
+            raise refused(self.path, error) from error
+
     def _make_parent(self, relative: str) -> None:
         try:
             (self.path / relative).parent.mkdir(parents=True, exist_ok=True)
@@ -422,6 +464,15 @@ def takes(shot_folder: Path) -> Iterator[JobFolder]:
         for path in sorted(shot_folder.iterdir(), key=lambda p: (len(p.name), p.name)):
             if _TAKE.fullmatch(path.name) and (path / "job.json").is_file():
                 yield JobFolder(path)
+
+
+def _whole(path: Path, offset: int = 0) -> bytes:
+    """A file's bytes from an offset on, MOST_BYTES of them at most. Raises OSError, also for a device or a pipe, which would not end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    with open(path, "rb") as file:
+        file.seek(offset)
+        return file.read(MOST_BYTES)
 
 
 def _event(line: bytes) -> Event | None:

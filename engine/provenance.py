@@ -193,7 +193,11 @@ class Meanwhile:
 
 
 def _input(folder: JobFolder, file: InputFile) -> Card:
-    return {"frame": file.frame, "file": file.file, "sha256": sha256_of(folder.file(file.file))}
+    path = folder.file(file.file)
+    try:
+        return {"frame": file.frame, "file": file.file, "sha256": sha256_of(path)}
+    except OSError:  # the pipeline says what is wrong with it, where it reads it
+        return {"frame": file.frame, "file": file.file, "sha256": ""}
 
 
 def _weights(entry: Used) -> Card:

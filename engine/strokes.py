@@ -6,7 +6,10 @@ Standard library and numpy, which Blender ships: the one file of the format, rea
 
 import io
 import json
+import struct
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -16,6 +19,8 @@ from numpy.typing import NDArray
 from .errors import INPUT_UNREADABLE
 from .protocol import PegbarError, write_atomic
 
+MOST_BYTES = 1 << 30
+"""Of a drawing: five million points take half of it."""
 CATMULL_ROM, POLY, BEZIER, NURBS = 0, 1, 2, 3
 """Curve types, with Blender's numbers."""
 
@@ -81,6 +86,7 @@ class Strokes:
     def load(cls, path: Path) -> "Strokes":
         """Reads a drawing. Raises PegbarError where the file is missing or damaged."""
         try:
+            _check_size(path)
             with np.load(path, allow_pickle=False) as file:
                 names = json.loads(bytes(file["names"]))
                 arrays = {f.name: file[f.name] for f in fields(cls) if f.name not in _NAMES}
@@ -96,7 +102,7 @@ class Strokes:
             return strokes
         except OSError as error:
             raise PegbarError(f"{path} cannot be read ({error.strerror or error}): read the drawing again", INPUT_UNREADABLE) from error
-        except (ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise PegbarError(
                 f"{path} is not a drawing's file or is damaged ({error}): read the drawing again", INPUT_UNREADABLE
             ) from error
@@ -124,4 +130,18 @@ class Strokes:
             raise ValueError("a stroke is on no layer")
 
 
+def _check_size(path: Path) -> None:
+    """Raises where a drawing would fill the memory, or is no file that ends."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no file")
+    with zipfile.ZipFile(path) as archive:
+        if (size := sum(entry.file_size for entry in archive.infolist())) > MOST_BYTES:
+            raise ValueError(f"it is said to hold {size} bytes")
+
+
+_DAMAGED = (
+    ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, OverflowError, RecursionError, MemoryError, NotImplementedError,
+    RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError,
+)  # fmt: skip
+"""What numpy and zipfile raise of a damaged file: numpy reads the shape of an array as Python's own text."""
 _NAMES = ("size", "layers", "materials", "drawing", "layer_opacity")

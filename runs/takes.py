@@ -167,9 +167,13 @@ def by_folder(path: str) -> Take:
 def read(folder: JobFolder) -> Take:
     """One take from its folder."""
     try:
-        job, state = folder.read_job(), folder.state()
+        return _read(folder)
     except PegbarError as error:
         return Take(folder, None, State(), fault=str(error))
+
+
+def _read(folder: JobFolder) -> Take:
+    job, state = folder.read_job(), folder.state()
     cut_off = state.name in ("queued", "running") and folder in unfinished(folder.path.parent, engine.spools())
     verdict = verdict_of(job.pipeline, kept(folder))
     return Take(folder, job, state, cut_off, _noted(folder, job, state), _learned(folder, job), verdict=verdict)
