@@ -102,7 +102,8 @@ def status(layout: bpy.types.UILayout, spec: Pipeline, methods: Methods) -> None
     row.alignment = "RIGHT"
     names = {method.name for method in methods}
     if setup.blocks(spec):
-        row.label(text=setup.word(), icon="ERROR" if engine_python() is None else "NONE")
+        word, icon = setup.word()
+        row.label(text=word, icon=icon)
     elif engine.health().name in ("silent", "gone") and run.active():
         row.label(text="Engine Lost", icon="ERROR")
     elif any(running.pipeline in names for running in run.active()):

@@ -16,9 +16,11 @@ def blocks(spec: Pipeline) -> bool:
     return engine_python() is None or setup.lacks_diffusion(spec)
 
 
-def word() -> str:
-    """How it stands with the engine, for a panel's header."""
-    return {"running": "Installing", "paused": "Paused"}.get(setup.state().name, "No Engine" if engine_python() is None else "Needs More")
+def word() -> tuple[str, str]:
+    """How it stands with the engine and its icon, for a panel's header."""
+    if going := {"running": "Installing", "paused": "Paused"}.get(setup.state().name):
+        return going, "NONE"
+    return ("No Engine", "ERROR") if engine_python() is None else ("Needs More", "NONE")
 
 
 def sidebar(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline) -> None:
@@ -101,7 +103,7 @@ def _going(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         return
     share = state.done / state.total if state.total else 0.0
     if state.name == "paused":
-        text(layout, context, f"The {what} is not installed yet. Paused: {state.words}.", "PAUSE")
+        text(layout, context, f"The {what} is not installed yet. Paused{f' at {state.figures}' if state.figures else ''}.", "PAUSE")
         layout.progress(text=f"Step {state.step} of {state.steps}", factor=share)
         row = layout.row(align=True)
         row.operator("pegbar.continue_setup", icon="PLAY")
@@ -109,8 +111,8 @@ def _going(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         return
     text(layout, context, f"Installing the {what}, step {state.step} of {state.steps}", "IMPORT")
     layout.progress(text=state.text, factor=share)
-    if state.total:
-        text(layout, context, state.words, "BLANK1")
+    if state.figures:
+        text(layout, context, state.figures)
     row = layout.row(align=True)
     row.operator("pegbar.pause_setup", icon="PAUSE")
     row.operator("pegbar.cancel_setup", icon="X")

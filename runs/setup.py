@@ -125,6 +125,7 @@ def start(kind: str, bundle: str = "", repair: bool = False) -> None:
     options += ["--python-mirror", own.python_mirror] if own.python_mirror else []
     home().make()
     home().withdraw_stop()
+    forget()  # what it says is of the last try
     _process = _started(options)
     _poll()
     _watch()
@@ -239,7 +240,9 @@ def _poll() -> None:
         return
     was, _seen = _state, seen
     _state = place.state()
-    if ended and _state.name in ("none", "running"):
+    if _process is not None and not ended and _state.name == "none":
+        _state = State("running", steps=1, step=1, text="Starting")
+    if ended and _state.name == "none" and was.name == "running":
         _state = State("failed", error=f"The set-up did not start: {_last_words()}. Press Try Again, or Copy Report", id=ENGINE_MISSING)
     _machine = _found(place.machine())
     forget_engine()

@@ -58,7 +58,8 @@ def _watch_owner(home: Home) -> None:
     """Pauses when stdin ends, which is when whoever started this ends: nothing goes on behind a Blender that was closed."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 4096):  # not by sys.stdin, whose lock a thread that waits would hold at the end
+            pass
         try:
             home.request_stop("pause")
         except PegbarError:

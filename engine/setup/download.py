@@ -5,6 +5,7 @@ Parts lie beside the file as `<name>.part`; whoever stops it, and however, the n
 
 import contextlib
 import errno
+import functools
 import hashlib
 import http.client
 import importlib.util
@@ -67,23 +68,23 @@ def fetch(url: str, path: Path, sha256: str, tell: Tell = lambda done: None, sta
             if error.code == 416:  # the part is longer than the file: it is of another one
                 _drop(part)
                 if before == 0:
-                    raise _stopped(url, path, before, f"the server answers {error.code}") from error
+                    raise _stopped(url, path, before, f"it answers {error.code}") from error
             elif error.code not in _LATER:
                 raise _forbidden(url, path, error.code) from error
-            reason = f"the server answers {error.code}"
+            why = f"it answers {error.code}"
         except OSError as error:  # URLError, timeouts and broken connections among them; a full disk is none of the network's
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
                 raise refused(path.parent, error) from error
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
+            why = reason(error)
         except http.client.HTTPException as error:
-            reason = type(error).__name__
+            why = reason(error)
         else:
-            reason = "the file was another one"
+            why = "the file was another one"
         size = _size(part)
         tries = 0 if size > before else tries + 1
         if tries >= TRIES:
-            raise _stopped(url, path, size, reason)
-        log.info("%s: %s at %d bytes, again", path.name, reason, size)
+            raise _stopped(url, path, size, why)
+        log.info("%s: %s at %d bytes, again", path.name, why, size)
         _pause(wait_s * 2**tries / 2, tell, size)
 
 
@@ -97,6 +98,12 @@ def sha256_of(path: Path) -> str:
     """A file's SHA-256 as hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def reason(error: Exception) -> str:
+    """Why a server was not reached, in a few words."""
+    inner = getattr(error, "reason", error)
+    return getattr(inner, "strerror", None) or str(inner) or type(error).__name__
 
 
 def host(url: str) -> str:
@@ -141,8 +148,9 @@ def _open(url: str, headers: dict[str, str], timeout_s: float) -> Any:
     if login := _login(url):
         headers["Authorization"] = "Basic " + b64encode(login.encode()).decode()
         url = urlunsplit(parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]))
-    request = urllib.request.Request(url, headers=headers)
-    return urllib.request.urlopen(request, timeout=timeout_s, context=_certificates() if parts.scheme == "https" else None)
+    # an opener of its own, since the usual one keeps the proxies of its first call
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=_certificates()))
+    return opener.open(urllib.request.Request(url, headers=headers), timeout=timeout_s)
 
 
 def _login(url: str) -> str:
@@ -156,6 +164,7 @@ def _login(url: str) -> str:
     return ""
 
 
+@functools.cache
 def _certificates() -> ssl.SSLContext:
     """The system's certificates; those that come with Blender where its Python finds none."""
     context = ssl.create_default_context()
@@ -173,10 +182,10 @@ def _pause(seconds: float, tell: Tell, size: int) -> None:
         time.sleep(0.05)
 
 
-def _stopped(url: str, path: Path, size: int, reason: str) -> PegbarError:
+def _stopped(url: str, path: Path, size: int, why: str) -> PegbarError:
     came = f" after {size / 1e6:.0f} MB" if size >= 1e6 else ""
     return PegbarError(
-        f"The download of {path.name} stopped{came}: {host(url)} does not answer ({reason}). Press Continue, or choose a mirror or a folder",
+        f"The download of {path.name} stopped{came}: {host(url)} does not answer ({why}). Press Continue, or choose a mirror or a folder",
         id=DOWNLOAD_STOPPED,
     )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import ENGINE_MISSING, IN_USE, OFFLINE
-from ..protocol import PegbarError, lock, refused, write_atomic
+from ..protocol import PegbarError, lock, locked, refused, write_atomic
 from . import locks, machine, trial, uv
 from .bundle import Bundle
 from .locks import Lock, Wheel
@@ -187,7 +187,9 @@ def _installed(
     write_atomic(listed, "\n".join(lines).encode())
     # The engine is started with -B, so what is not compiled now is compiled at every start.
     options = ["--python", str(inner), "--no-deps", "--only-binary", ":all:", "--compile-bytecode"]
-    tool.run("pip", "install", *options, "--offline", "--no-index", "--require-hashes", "-r", str(listed), check=teller.check)
+    teller.step(INSTALLING, "Installing", 0, wanted.unpacked)
+    check = _weighed(folder, teller, 1.0)
+    tool.run("pip", "install", *options, "--offline", "--no-index", "--require-hashes", "-r", str(listed), check=check)
     if wanted.torch:
         _torch(home, wanted, inner, tool, places, teller)
     manifest = {"lock": wanted.id, "wheels": [wheel.sha256 for wheel in wanted.wheels]}
@@ -204,19 +206,24 @@ def _torch(home: Home, wanted: Lock, inner: Path, tool: uv.Uv, places: Places, t
             "PyTorch is not here, and Blender is set to work offline: allow online access, or install from a folder", id=OFFLINE
         )
     teller.step(INSTALLING, "Downloading PyTorch", 0, torch.bytes)
-    before, asked = _weight(home.cache), [time.monotonic()]
-
-    def check() -> None:
-        teller.check()
-        if time.monotonic() - asked[0] > 1:  # uv says nothing of how far it is; its cache grows with it, unpacked
-            asked[0] = time.monotonic()
-            share = min(0.99, (_weight(home.cache) - before) / torch.unpacked)
-            teller.count(int(share * torch.bytes))
-
+    check = _weighed(home.cache, teller, torch.bytes / torch.unpacked)
     pins = home.downloads / "constraints.txt"
     write_atomic(pins, "\n".join(f"{wheel.name}=={wheel.version}" for wheel in wanted.wheels).encode())
     options = ["--python", str(inner), "--only-binary", ":all:", "--compile-bytecode", "--constraints", str(pins)]
     tool.run("pip", "install", *options, "--torch-backend", torch.backend, f"torch=={torch.version}", check=check)
+
+
+def _weighed(folder: Path, teller: Teller, share: float) -> Callable[[], None]:
+    """Counts by what a folder has grown: uv does not say how far it is. `share` of what is unpacked there is counted."""
+    before, asked = _weight(folder), [time.monotonic()]
+
+    def check() -> None:
+        teller.check()
+        if time.monotonic() - asked[0] > 1:
+            asked[0] = time.monotonic()
+            teller.count(min(int((_weight(folder) - before) * share), int(0.99 * teller.state.total)))
+
+    return check
 
 
 def reusable(home: Home, wanted: Lock) -> dict[Wheel, list[Path]]:
@@ -270,15 +277,18 @@ def _use(home: Home, folder: Path, wanted: Lock, text: str) -> None:
 
 
 def clean(home: Home) -> None:
-    """Removes what is not in use: older environments, those half made, wheels and uv's cache. What a running engine holds on Windows goes
-    the next time."""
+    """Removes what was needed on the way, and the environments that nobody uses any more."""
+    for path in (home.cache, home.downloads, home.path / "trial"):
+        shutil.rmtree(path, ignore_errors=True)
+    clean_old(home)
+
+
+def clean_old(home: Home) -> None:
+    """Removes environments that are not in use: neither the current one, nor one that a Blender's engine still works in."""
     used = home.current().get("folder")
-    for path in home.path.iterdir() if home.path.is_dir() else ():
-        if path.is_dir() and path.name != used and ((path / "pyvenv.cfg").exists() or path.name in ("cache", "trial")):
+    for path in home.path.iterdir() if used else ():
+        if path.name != used and (path / "pyvenv.cfg").exists() and not any(locked(user) for user in path.glob("used-*")):
             shutil.rmtree(path, ignore_errors=True)
-    for path in home.downloads.iterdir() if home.downloads.is_dir() else ():
-        with contextlib.suppress(OSError):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def remove(home: Home) -> None:
@@ -320,6 +330,9 @@ def look(home: Home) -> None:
     except PegbarError as error:
         write_atomic(home.machine_file, json.dumps({"fault": str(error)}).encode())
         return
+    if (held := lock(home.lock_file)) is not None:
+        with held:
+            clean_old(home)
     found = machine.accelerators()
     there = ["core", *locks.backends(platform)]
     told = {

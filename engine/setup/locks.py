@@ -1,6 +1,7 @@
 """What an engine is made of: the locked wheels of a platform, an accelerator and a Python, read from requirements/locks/."""
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 from ..errors import ENGINE_MISSING
 from ..protocol import PegbarError
 
-FOLDER = Path(__file__).resolve().parents[2] / "requirements" / "locks"
 PYTHONS = ("3.11", "3.12", "3.13")
 """The versions of Python that the engine runs on, the best tested first."""
 _WHEEL = re.compile(r"# wheel (\S+) (\d+) (\d+) ([0-9a-f]{64}) (\S+\.whl)")
@@ -77,15 +77,20 @@ class Lock:
         return int(1.15 * (sum(wheel.unpacked for wheel in self.wheels) + (self.torch.unpacked if self.torch else 0)))
 
 
+def folder() -> Path:
+    """Where the locks lie: PEGBAR_LOCKS's folder where a studio has its own, else the add-on's."""
+    return Path(os.environ.get("PEGBAR_LOCKS") or Path(__file__).resolve().parents[2] / "requirements" / "locks")
+
+
 def backends(platform: str) -> tuple[str, ...]:
     """The accelerators that there is a lock with torch for, on a platform."""
-    names = (path.stem.rsplit("-", 1) for path in sorted(FOLDER.glob(f"{platform}-*.txt")))
+    names = (path.stem.rsplit("-", 1) for path in sorted(folder().glob(f"{platform}-*.txt")))
     return tuple(backend for found, backend in names if found == platform and backend != "core")
 
 
-def read(platform: str, backend: str, python: str, folder: Path = FOLDER) -> Lock:
+def read(platform: str, backend: str, python: str) -> Lock:
     """The lock of a platform, `core` or an accelerator, and a Python's version. Raises PegbarError where there is none."""
-    path = folder / f"{platform}-{backend}.txt"
+    path = folder() / f"{platform}-{backend}.txt"
     if python not in PYTHONS:
         raise PegbarError(f"Pegbar's engine runs on Python {', '.join(PYTHONS)}, not on {python}: choose another one", id=ENGINE_MISSING)
     try:
@@ -102,6 +107,6 @@ def read(platform: str, backend: str, python: str, folder: Path = FOLDER) -> Loc
     return replace(lock, torch=None) if any(wheel.name == "torch" for wheel in wheels) else lock
 
 
-def whole(platform: str, backend: str, folder: Path = FOLDER) -> tuple[str, ...]:
+def whole(platform: str, backend: str) -> tuple[str, ...]:
     """The Pythons to try, those first for which every wheel is locked."""
-    return tuple(sorted(PYTHONS, key=lambda python: read(platform, backend, python, folder).torch is not None))
+    return tuple(sorted(PYTHONS, key=lambda python: read(platform, backend, python).torch is not None))

@@ -32,7 +32,7 @@ def this_platform() -> str:
     """The locks' name of this computer: `linux-x86_64`. Raises PegbarError where there is no engine for it."""
     system, machine = _SYSTEMS.get(sys.platform, sys.platform), _MACHINES.get(platform.machine().lower(), platform.machine())
     name = f"{system}-{'aarch64' if (system, machine) == ('linux', 'arm64') else machine}"
-    if not (locks.FOLDER / f"{name}-core.txt").exists():
+    if not (locks.folder() / f"{name}-core.txt").exists():
         raise PegbarError(
             f"Pegbar has no engine for this computer ({name}): set up a Python of your own and choose it below", id=ENGINE_MISSING
         )

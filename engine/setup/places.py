@@ -55,22 +55,24 @@ class Places:
 
     def _address(self, file: str) -> str:
         """Where an index has the file."""
-        name, faults = re.sub(r"[-_.]+", "-", file.split("-")[0]).lower(), []
+        name, version, *_ = file.split("-")
+        what, faults = f"{name.replace('_', '-')} {version}", []
         for index in self.indexes:
             if not self.online and not index.startswith("file:"):
                 continue
             try:
-                if address := self._page(index.rstrip("/"), name).get(file):
+                if address := self._page(index.rstrip("/"), re.sub(r"[-_.]+", "-", name).lower()).get(file):
                     return address
                 faults.append(f"{download.host(index)} does not have it")
             except (OSError, ValueError, http.client.HTTPException) as error:
-                faults.append(f"{download.host(index)}: {getattr(error, 'reason', None) or error}")
+                faults.append(f"{download.host(index)} does not answer ({download.reason(error)})")
         if not self.online:
             raise PegbarError(
-                f"{file} is in no folder, and Blender is set to work offline: allow online access, or install from a folder", id=OFFLINE
+                f"{what} is in no folder, and Blender is set to work offline: allow online access, or install from a folder", id=OFFLINE
             )
         raise PegbarError(
-            f"{file} was not found ({'; '.join(faults)}): press Try Again, or choose a mirror or a folder", id=DOWNLOAD_STOPPED
+            f"{what} cannot be downloaded: {', '.join(faults) or 'no index is set'}. Press Try Again, or choose a mirror or a folder",
+            id=DOWNLOAD_STOPPED,
         )
 
     def _page(self, index: str, name: str) -> dict[str, str]:

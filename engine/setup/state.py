@@ -52,16 +52,18 @@ class State:
     """The folder that it is installed from, where it is not the network."""
 
     @property
-    def words(self) -> str:
-        """The line of a panel: `Downloading PyTorch 1.1 of 2.4 GB · 14 MB/s · 1 min 30 s left`."""
-        if not self.total:
-            return self.text
-        parts = [f"{self.text} {amount(self.done, self.total)} of {amount(self.total)}"]
-        if self.name == "running" and self.speed:
+    def figures(self) -> str:
+        """How far it is: `1.1 of 2.4 GB · 14 MB/s · 1 min 30 s left`; empty where nothing is counted."""
+        parts = [f"{amount(self.done, self.total)} of {amount(self.total)}"] if self.total else []
+        if self.total and self.name == "running" and self.speed:
             parts.append(f"{amount(int(self.speed))}/s")
-            if self.left_s >= 0:
-                parts.append(f"{duration(self.left_s)} left")
+            parts += [f"{duration(self.left_s)} left"] if self.left_s >= 0 else []
         return " · ".join(parts)
+
+    @property
+    def words(self) -> str:
+        """The line of a command: `Downloading PyTorch 1.1 of 2.4 GB · 14 MB/s · 1 min 30 s left`."""
+        return f"{self.text} {self.figures}".strip()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@
 #        --mode MODE (shot: object mode, e.g. PAINT_GREASE_PENCIL)
 # engine: this repository (with .venv/engine) and the Python that its environment is made of are mounted read-only at their own paths
 # env:   PB_ROOT (~/.cache/pegbar-gui)  PB_MIRROR (the Debian archive that this machine's apt uses)
+#        PB_PROFILE (the user's folder: profile)  PB_ENV (more variables for Blender, A=b C=d)  PB_MOUNT (more folders to mount)
 # Exit:  the script's own; 124 when it ran past --timeout.
 set -euo pipefail
 # mounts of our own: they end with this script and can never be left behind, or be removed through
@@ -42,13 +43,13 @@ mounts() {   # /proc and /dev are all Blender needs; a PRIVATE bind so that noth
   done
   mkdir -p "$CH/dev/shm" 2>/dev/null || true
   [ -n "${PEGBAR_ENGINE_PYTHON:-}" ] || return 0
-  local d; for d in "$REPOSITORY" $("$PEGBAR_ENGINE_PYTHON" -c 'import sys; print(sys.base_prefix)'); do
+  local d; for d in "$REPOSITORY" $("$PEGBAR_ENGINE_PYTHON" -c 'import sys; print(sys.base_prefix)') ${PB_MOUNT:-}; do
     mountpoint -q "$CH/$d" || { mkdir -p "$CH/$d"; mount --bind "$d" "$CH/$d"; mount -o remount,bind,ro "$CH/$d"; }
   done
 }
 inch() { mounts; chroot "$CH" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
            LIBGL_ALWAYS_SOFTWARE=1 GALLIUM_DRIVER=llvmpipe LP_NUM_THREADS="${LP_NUM_THREADS:-2}" \
-           XDG_RUNTIME_DIR=/tmp BLENDER_USER_RESOURCES=/pb/profile \
+           XDG_RUNTIME_DIR=/tmp BLENDER_USER_RESOURCES="/pb/${PB_PROFILE:-profile}" \
            OMP_NUM_THREADS=2 PYTHONDONTWRITEBYTECODE=1 "$@"; }
 
 setup() {
@@ -96,7 +97,7 @@ xrun() {  # xrun SIZE TIMEOUT cmd... : own Xvfb, own pid, closed at the end
   local rc=0
   timeout -k 5 "$to" chroot "$CH" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
      DISPLAY=":$d" LIBGL_ALWAYS_SOFTWARE=1 GALLIUM_DRIVER=llvmpipe LP_NUM_THREADS="${LP_NUM_THREADS:-2}" XDG_RUNTIME_DIR=/tmp \
-     BLENDER_USER_RESOURCES=/pb/profile OMP_NUM_THREADS=2 PYTHONDONTWRITEBYTECODE=1 PEGBAR_ENGINE_PYTHON="${PEGBAR_ENGINE_PYTHON:-}" PB_REPOSITORY="$REPOSITORY" \
+     BLENDER_USER_RESOURCES="/pb/${PB_PROFILE:-profile}" OMP_NUM_THREADS=2 PYTHONDONTWRITEBYTECODE=1 PEGBAR_ENGINE_PYTHON="${PEGBAR_ENGINE_PYTHON:-}" PB_REPOSITORY="$REPOSITORY" \
      "${XENV[@]}" "$@" || rc=$?
   kill "$xp" 2>/dev/null || true; wait "$xp" 2>/dev/null || true; XP=""
   return $rc
@@ -133,7 +134,7 @@ gui() {   # gui SCRIPT.py ARGS...
   a=(blender --window-geometry 0 0 "${SIZE%x*}" "${SIZE#*x}")
   [ $FACTORY = 1 ] && a+=(--factory-startup)
   [ -n "$BLEND" ] && { cp "$BLEND" "$R/in.blend"; a+=("/pb/run/$rd/in.blend"); }
-  XENV=(PB_OUT="/pb/run/$rd/out" PB_TIMEOUT="$TO" PB_PRE="${PRE:+/pb/run/$rd/pre.py}" PB_TAB="$TAB" PB_ADDON="$ADDON" PB_MODULE="$MODULE" PB_SCALE="$SCALE" PB_FULL="$FULL" PB_MODE="$MODE" PB_SIZE="$SIZE")
+  XENV=(PB_OUT="/pb/run/$rd/out" PB_TIMEOUT="$TO" PB_PRE="${PRE:+/pb/run/$rd/pre.py}" PB_TAB="$TAB" PB_ADDON="$ADDON" PB_MODULE="$MODULE" PB_SCALE="$SCALE" PB_FULL="$FULL" PB_MODE="$MODE" PB_SIZE="$SIZE" ${PB_ENV:-})
   local rc=0
   xrun "$SIZE" $((TO+15)) "${a[@]}" --python-exit-code 3 --python "/pb/run/$rd/pbgui.py" -- "/pb/run/$rd/main.py" "$@" >"$R/log.txt" 2>&1 || rc=$?
   quiet <"$R/log.txt" >&2
@@ -157,7 +158,7 @@ case "$cmd" in
      printf 'import pbgui\npbgui.play(pbgui.shot_editor(%s))\n' "'${POS[0]}'" > /tmp/pbshot.$$.py
      rc=0; gui "/tmp/pbshot.$$.py" || rc=$?; rm -f "/tmp/pbshot.$$.py"
      if [ $rc = 0 ]; then mkdir -p "$(dirname "${POS[1]}")"; cp "$LASTRUN/out/shot.png" "${POS[1]}"; say "-> ${POS[1]}"; fi; rm -rf "$LASTRUN"; exit $rc;;
-  clean) case "${1:-}" in profile) rm -rf "$CH/pb/profile"/*;; all) for m in dev proc; do while mountpoint -q "$CH/$m"; do umount -l "$CH/$m"; done; done
+  clean) case "${1:-}" in profile) rm -rf "$CH/pb/${PB_PROFILE:-profile}"/*;; all) for m in dev proc; do while mountpoint -q "$CH/$m"; do umount -l "$CH/$m"; done; done
        rm -rf --one-file-system "$CH";; *) die "clean SUITE profile|all";; esac;;
   *) die "unknown command $cmd";;
 esac

@@ -3,11 +3,13 @@
 usage: run.py [SCRIPT...]   with SCRIPT one of ALL; all of them by default
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -18,16 +20,16 @@ KILLED = CHROOT / "pb/run/killed"
 ORPHAN_S = 5
 PUBLISHED = ("flipsketch", "lvcd", "dropletvideo", "vidsketch")
 """Scripts that run a published pipeline, on a tiny random checkpoint, by the engine with torch."""
-ALL = ("panels", "responsive", "interrupted", "killed", "traced", *PUBLISHED)
+ALL = ("panels", "responsive", "interrupted", "killed", "traced", "setup", *PUBLISHED)
 TRACED = 8
 """Frames of the moving drawing that is traced."""
 DIFFUSION = os.environ.get("PEGBAR_DIFFUSION_PYTHON", str(HERE.parents[1] / ".venv/diffusion/bin/python"))
 
 
-def window(script: str, *arguments: str) -> int:
+def window(script: str, *arguments: str, seconds: int = 500) -> int:
     """The exit code of a script in a window."""
     python = {"PEGBAR_ENGINE_PYTHON": DIFFUSION if script in PUBLISHED else sys.executable}
-    command = [str(HERE / "gui.sh"), "run", "sid", "--size", "1400x900", "--timeout", "500", "--out", str(DIST / "gui" / script)]
+    command = [str(HERE / "gui.sh"), "run", "sid", "--size", "1400x900", "--timeout", str(seconds), "--out", str(DIST / "gui" / script)]
     return subprocess.run([*command, str(HERE / f"{script}.py"), "--", *arguments], env=os.environ | python).returncode
 
 
@@ -55,6 +57,38 @@ def published(pipeline: str) -> int:
     return window(pipeline, str(weights.parent))
 
 
+def setup() -> int:
+    """Has a window of a user of its own, with no engine, set one up from the package index as it is configured here; its interpreter is the
+    one that this script's environment is made of. Needs the network, and PyTorch's wheel for the processor where UV_FIND_LINKS names it."""
+    base, links = Path(sys.base_prefix), os.environ.get("UV_FIND_LINKS", os.environ.get("PIP_FIND_LINKS", ""))
+    own = {"PATH": f"{base}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PEGBAR_ENGINE_PYTHON": "", "UV_FIND_LINKS": links}
+    own |= {name: value for name, value in os.environ.items() if name.startswith("UV_") and name != "UV_FIND_LINKS"}
+    given = {"PB_PROFILE": "setup", "PB_ENV": " ".join(f"{name}={value}" for name, value in own.items())}
+    given["PB_MOUNT"] = " ".join(folder for folder in (*links.split(), "/etc/ssl/certs") if Path(folder).is_dir())
+    with patched(given):
+        subprocess.run([str(HERE / "gui.sh"), "clean", "sid", "profile"], check=True)
+        subprocess.run([str(HERE / "gui.sh"), "install", "sid", str(archive())], check=True)
+        return window("setup", seconds=900)
+
+
+@contextlib.contextmanager
+def patched(variables: dict[str, str]) -> Iterator[None]:
+    """These variables for what is started inside."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def archive() -> Path:
+    """The extension as it is installed."""
+    (found,) = DIST.glob("pegbar-*.zip")
+    return found
+
+
 def traced() -> int:
     """Has a window show what tracing gives: the demo's drawing, moved, seen as pictures and traced before."""
     drawing = next((HERE.parents[1] / "demo/pegbar/Drawing Portrait").glob("take_*/inputs/sketch/0001.npz"))
@@ -65,9 +99,8 @@ def traced() -> int:
 
 
 def main(scripts: list[str]) -> int:
-    (archive,) = DIST.glob("pegbar-*.zip")
-    subprocess.run([str(HERE / "gui.sh"), "install", "sid", str(archive)], check=True)
-    run = {"killed": killed, "traced": traced} | {script: partial(published, script) for script in PUBLISHED}
+    subprocess.run([str(HERE / "gui.sh"), "install", "sid", str(archive())], check=True)
+    run = {"killed": killed, "traced": traced, "setup": setup} | {script: partial(published, script) for script in PUBLISHED}
     codes = {script: run[script]() if script in run else window(script) for script in scripts}
     print("\n" + "\n".join(f"{script}: {'passed' if code == 0 else f'FAILED ({code})'}" for script, code in codes.items()))
     return int(any(codes.values()))
