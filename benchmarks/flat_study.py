@@ -143,7 +143,7 @@ def generator() -> ModuleType | None:
 
 
 def clips(count: int, first: int = 0, breaks: int = 0, size: int = 128) -> Iterator[Case]:
-    """The study's clips of 5 frames by their seeds, with so many breaks of 1 to 2 pixels in each frame but the reference."""
+    """The study's clips of 5 frames by their seeds, with so many breaks (radius 1 to 2 pixels at 128 x 128) in each frame but the reference."""
     study = generator()
     if study is None:
         return
@@ -160,7 +160,7 @@ def _broken(study: ModuleType, lines: Bytes, rng: np.random.Generator, count: in
     rows, columns = np.nonzero(lines > 128)
     if len(rows):
         for at in rng.integers(0, len(rows), count):
-            study.cv2.circle(out, (int(columns[at]), int(rows[at])), int(rng.integers(1, 3)), 0, -1)
+            study.cv2.circle(out, (int(columns[at]), int(rows[at])), int(rng.integers(1, 3)) * len(lines) // 128, 0, -1)
     return out
 
 

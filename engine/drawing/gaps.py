@@ -13,9 +13,11 @@ from scipy.sparse.csgraph import connected_components
 
 _WAVY = 0.7
 """Width of a passage, as a share of the narrower region's, from which it is no gap."""
-_OPEN = 240
+_OPEN = 236
 """Degrees around a line's pixel, without ink that hangs together with it, from which a line ends there."""
 _DIRECTIONS = 32
+_SLANT = 1.2
+"""How much longer than a line's width its run in a row is, as lines slant."""
 
 Labels = NDArray[np.int32]
 
@@ -118,7 +120,7 @@ def _places(pixels: NDArray[np.intp], columns: int) -> NDArray[np.intp]:
 
 def _openness(ink: NDArray[np.bool_], pixels: NDArray[np.intp]) -> NDArray[np.float32]:
     """Degrees of the widest angle around each of some ink pixels in which no ink hangs together with it, a line's width and 2 pixels away."""
-    radius = _line_width(ink) + 2
+    radius = line_width(ink) / _SLANT + 2
     reach = int(np.ceil(radius)) + 1
     rows, columns = np.divmod(pixels, ink.shape[1])
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(ink, reach), (2 * reach + 1, 2 * reach + 1))[rows, columns]
@@ -151,9 +153,15 @@ def _hanging_together(windows: NDArray[np.bool_]) -> NDArray[np.bool_]:
         found = across
 
 
-def _line_width(ink: NDArray[np.bool_]) -> float:
-    """Pixels: the median of the lines' runs in a row, which slant makes a little longer."""
-    flat = ink[1:-1].ravel()
+def line_width(ink: NDArray[np.bool_]) -> float:
+    """How wide the lines are, in pixels: the median of their runs in some rows and columns."""
+    step = max(1, max(ink.shape) // 480)
+    lengths = np.concatenate([_runs(ink[1:-1:step, 1:-1]), _runs(ink[1:-1, 1:-1:step].T)])
+    return float(np.median(lengths)) if len(lengths) else 1.0
+
+
+def _runs(rows: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The lengths of the runs that are set."""
+    flat = rows.ravel()
     edges = np.flatnonzero(flat[1:] != flat[:-1])
-    lengths = np.diff(edges)[0 if not flat[0] else 1 :: 2]
-    return float(np.median(lengths)) / 1.2 if len(lengths) else 1.0
+    return np.diff(edges)[1 if flat[0] else 0 :: 2]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .gaps import rejoined
+from .gaps import line_width, rejoined
 
 Labels = NDArray[np.int32]
 """(h, w) region of each pixel, 0 to n - 1, in reading order of the regions' first pixels."""
@@ -19,8 +19,14 @@ Colours = NDArray[np.uint8]
 _NOISY = 0.9
 """Share of a reference's pixels that have exactly their region's colour, under which it counts as compressed or painted with texture."""
 
+_LINE = 3.0
+"""Width of lines, in pixels, that sizes of gaps and specks are meant for."""
+_WIDEST = 4.0
+"""How many times as wide as those lines may be that this goes by: what is wider is painted black."""
 _PART, _PART_PIXELS = 0.05, 12
 """Share of a region, and pixels, from which a second colour in it is meant and no blemish."""
+_BLEMISH = 12
+"""Pixels under which an area of one colour in a coloured frame comes of compression or anti-aliasing."""
 _BARE = 0.002
 """Ink under which a pixel shows its colour unmixed."""
 
@@ -32,19 +38,26 @@ _RIGHT = ((slice(None), slice(1, None)), (slice(None), slice(None, -1)))
 # --- line art to regions
 
 
-def segment(ink: NDArray[np.float32], threshold: float = 0.5, close_gaps: int = 6, speck_size: int = 12) -> Labels:
+def segment(ink: NDArray[np.float32], threshold: float = 0.5, close_gaps: int = 8, speck_size: int = 3) -> Labels:
     """The regions that the lines enclose; every pixel has one, a line's pixels that of the nearest, so that colours meet under the ink.
 
-    Gaps of up to `close_gaps` pixels separate; regions of fewer than `speck_size` pixels dissolve into those around them.
+    Gaps of up to `close_gaps` pixels separate; regions of fewer than `speck_size` pixels dissolve into those around them. Both are meant for
+    lines three pixels wide: wider lines have wider gaps and larger specks, thinner ones smaller specks.
     """
     free = np.pad(ink < threshold, 1)
+    scale = min(line_width(~free) / _LINE, _WIDEST)
+    return _enclosed(free, round(close_gaps * max(scale, 1.0)), speck_size * scale**2)
+
+
+def _enclosed(free: NDArray[np.bool_], close_gaps: int, speck_size: float) -> Labels:
+    """The regions of a frame, without the border of lines that `free` has."""
     labels = _separated(free, close_gaps)
     areas = np.bincount(labels.ravel())
     areas[0] = 0
     keep = areas >= min(max(speck_size, 1), int(areas.max(initial=0)))
     keep[0] = False
     if not keep.any():
-        return np.zeros(ink.shape, np.int32)
+        return np.zeros((free.shape[0] - 2, free.shape[1] - 2), np.int32)
     return numbered(spread(np.where(keep[labels], labels, 0)[1:-1, 1:-1]))
 
 
@@ -80,7 +93,7 @@ def _separated(free: NDArray[np.bool_], close_gaps: int) -> NDArray[np.int32]:
     """Connected free areas, 1 to n, 0 on lines, cut where they are joined by no more than a gap; `free` has a border of lines.
 
     Trapped ball (Zhang et al., Vectorizing Cartoon Animations, 2009) as a watershed of the distance to the lines: what a ball of the gap's
-    width reaches is a region; a ball half as wide reaches more, joins what it reaches to one region, shares it among several, or founds
+    width reaches is a region; a smaller ball reaches more, joins what it reaches to one region, shares it among several, or founds
     a new one; until single pixels.
     """
     radius = (close_gaps + 1) // 2
@@ -92,7 +105,7 @@ def _separated(free: NDArray[np.bool_], close_gaps: int) -> NDArray[np.int32]:
         labels = _flooded(labels, depth > radius)
         if radius == 0:
             return rejoined(labels, depth)
-        radius //= 2
+        radius = radius * 2 // 3
 
 
 def _depth(free: NDArray[np.bool_]) -> NDArray[np.int32]:
@@ -273,7 +286,7 @@ def from_colours(image: NDArray[np.uint8], speck_size: int = 12) -> tuple[Labels
     for one, other in (_DOWN, _RIGHT):
         step = np.abs(smooth[one] - smooth[other])
         wall[one] |= np.maximum(np.maximum(step[..., 0], step[..., 1]), np.maximum(step[..., 2], step[..., 3])) > 10
-    return segment(wall.astype(np.float32), 0.5, 0, speck_size), lines.astype(np.float32)
+    return _enclosed(np.pad(~wall, 1), 0, max(speck_size, _BLEMISH)), lines.astype(np.float32)
 
 
 def _counted(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
