@@ -21,6 +21,7 @@ REGISTRIES = {
     "eyes": faces.EYES,
     "noses": faces.NOSES,
     "mouths": faces.MOUTHS,
+    "extras": faces.EXTRAS,
     "marks": {"none": None, **props.MARKS},
     "fringes": hair.FRINGES,
     "hair": hair.BEHIND,
@@ -30,7 +31,7 @@ REGISTRIES = {
     "clothes": clothes.CLOTHES,
     "props": {"none": None, **props.PROPS},
     "backdrops": BACKDROPS,
-    "pens": dict.fromkeys(("pen", "brush", "sketch", "broken")),
+    "pens": dict.fromkeys(("pen", "brush", "sketch", "double", "broken")),
 }
 
 

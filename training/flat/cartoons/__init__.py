@@ -41,7 +41,7 @@ def clip(seed: int, frames: int, size: tuple[int, int] = (128, 128), config: Con
         studio.light = studio.between(-np.pi, 0)
     span = studio.scale(*config.span)
     drawn = scene(studio, (size[0] / min(size) / 2, size[1] / min(size) / 2))
-    times = np.linspace(-span, span, frames) if frames > 1 else np.zeros(1)
+    times = np.linspace(-span, span, frames).round(9) if frames > 1 else np.zeros(1)
     ids, lines = draw(drawn.shot(times, size), size, drawn.pen.scaled(min(size) / 128))
     ids, count = _compact(ids, lines, studio.used)
     return Clip(_worn(studio, lines), ids, count)

@@ -308,6 +308,24 @@ def _cape(body: Body) -> None:
     studio.solid(body.figure, bone, outlines.polygon(edge, 4), studio.paint(), -2)
 
 
+def _creases(body: Body) -> None:
+    """Lines of folds that end within the cloth, at the waist, the armpits, the elbows and the knees."""
+    u, t = body.studio.between, body.plan.torso
+    places = [(body.trunk, x * body.plan.waist, -t * u(0.15, 0.6), 0.45) for x in (-0.9, 0.9)]
+    places += [
+        (arm, x * body.plan.arm, body.reach * u(0.4, 0.6), level + 0.05)
+        for arm, level in zip(body.arms, body.over, strict=True)
+        for x in (-1, 1)
+    ]
+    places += [(leg, x * body.plan.leg * 0.85, body.plan.legs * u(0.4, 0.6), -0.65) for leg in body.legs for x in (-1, 1)]
+    for bone, x, y, level in places:
+        if body.studio.chance(0.5):
+            fold = (
+                np.linspace((x, y), (x * u(-0.2, 0.4), y + abs(x) * u(-0.5, 0.5)), 4) + np.array([[0, 0], [0, 0.1], [0, 0.1], [0, 0]]) * x
+            )
+            body.figure.part(bone, fold, NONE, level, line=(0, 4), ink=0.8)
+
+
 def _sash(body: Body) -> None:
     t, w = body.plan.torso, body.plan.shoulders
     _on(
@@ -347,6 +365,7 @@ CLOTHES: dict[str, Callable[[Body], None]] = {
     "scarf": _scarf,
     "cape": _cape,
     "gloves": _bare,
+    "creases": _creases,
     "sash": _sash,
     "apron": _apron,
     "wings": _wings,

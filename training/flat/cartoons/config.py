@@ -33,6 +33,8 @@ class Config:
     """Share of clips with a crowd."""
     smear: float = 0.1
     """Share of figures that are smeared as they move."""
+    behind: float = 0.08
+    """Share of people seen from behind."""
     tumble: float = 0.3
     """Share of figures that turn over and over."""
     before: float = 0.15
@@ -92,16 +94,17 @@ TRAINING = Config(
         "eyes": {"dot": 0.12, "plain": 0.2, "cartoon": 0.38, "anime": 0.3},
         "noses": {"none": 0.25, "button": 0.3, "line": 0.3, "wedge": 0.15},
         "mouths": {"line": 0.2, "open": 0.35, "talking": 0.35, "lips": 0.1},
+        "extras": {"glasses": 0.12, "beard": 0.08, "freckles": 0.08},
         "marks": {"none": 0.8, "drop": 0.05, "heart": 0.05, "balloon": 0.05, "shout": 0.05},
         "fringes": {"none": 0.1, "locks": 0.4, "parted": 0.25, "spikes": 0.25},
         "hair": {"none": 0.2, "bob": 0.25, "long": 0.25, "tail": 0.15, "tails": 0.15},
         "hats": {"none": 0.75, "cap": 0.12, "brim": 0.08, "crown": 0.05},
         "tops": {"shirt": 0.4, "jacket": 0.25, "dress": 0.2, "overalls": 0.15},
         "bottoms": {"trousers": 0.45, "shorts": 0.25, "skirt": 0.3},
-        "clothes": {"belt": 0.3, "collar": 0.3, "pocket": 0.2, "scarf": 0.12, "cape": 0.1, "badge": 0.25, "gloves": 0.2},
+        "clothes": {"belt": 0.3, "collar": 0.3, "pocket": 0.2, "scarf": 0.12, "cape": 0.1, "badge": 0.25, "gloves": 0.2, "creases": 0.4},
         "props": {"none": 0.55, "ball": 0.07, "sword": 0.07, "flag": 0.07, "book": 0.06, "cup": 0.06, "balloon": 0.06, "bag": 0.06},
         "backdrops": {"none": 0.3, "hills": 0.3, "park": 0.16, "room": 0.14, "street": 0.1},
-        "pens": {"pen": 0.55, "brush": 0.25, "sketch": 0.08, "broken": 0.12},
+        "pens": {"pen": 0.52, "brush": 0.25, "sketch": 0.08, "double": 0.04, "broken": 0.11},
     }
 )
 """What the matcher is trained on."""
@@ -116,15 +119,16 @@ HELD_OUT = replace(
         "eyes": {"sleepy": 0.5, "ringed": 0.3, "cartoon": 0.2},
         "noses": {"snout": 0.5, "button": 0.25, "line": 0.25},
         "mouths": {"toothy": 0.5, "open": 0.25, "talking": 0.25},
+        "extras": {"patch": 0.25, "mask": 0.2},
         "marks": {"none": 0.7, "stars": 0.3},
         "fringes": {"none": 0.2, "curls": 0.5, "bowl": 0.3},
         "hair": {"none": 0.2, "curls": 0.5, "braids": 0.3},
         "hats": {"none": 0.6, "witch": 0.2, "helmet": 0.2},
         "tops": {"robe": 0.35, "armour": 0.35, "shirt": 0.15, "jacket": 0.15},
-        "clothes": {"belt": 0.2, "sash": 0.4, "wings": 0.2, "apron": 0.3, "gloves": 0.3},
+        "clothes": {"belt": 0.2, "sash": 0.4, "wings": 0.2, "apron": 0.3, "gloves": 0.3, "creases": 0.4},
         "props": {"none": 0.4, "umbrella": 0.2, "lantern": 0.2, "axe": 0.2},
         "backdrops": {"none": 0.2, "city": 0.3, "rays": 0.2, "hills": 0.3},
-        "pens": {"pen": 0.3, "brush": 0.35, "sketch": 0.25, "broken": 0.1},
+        "pens": {"pen": 0.3, "brush": 0.35, "sketch": 0.15, "double": 0.1, "broken": 0.1},
     },
     plain=0.0,
     speed=(0.1, 0.6),

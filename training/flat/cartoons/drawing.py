@@ -30,7 +30,9 @@ class Pen:
     taper: float = 0.0
     """Share of its width by which a line swells and thins along its way."""
     stray: float = 0.0
-    """How far a second stroke strays from the first; 0: one stroke."""
+    """How far a second stroke strays from the first."""
+    beside: float = 0.0
+    """How far it lies beside the first; 0 both: one stroke."""
     boil: float = 0.0
     """How far every point wavers from frame to frame."""
     detail: float = 0.0
@@ -39,7 +41,9 @@ class Pen:
     def scaled(self, times: float) -> "Pen":
         """The pen for a picture so many times as large: lines grow less than it, and so detail comes in."""
         thicker = times if times < 1 else times**0.8
-        return Pen(self.width * thicker, self.taper, self.stray * thicker, self.boil * thicker, self.detail * thicker)
+        return Pen(
+            self.width * thicker, self.taper, self.stray * thicker, self.beside * thicker, self.boil * thicker, self.detail * thicker
+        )
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Shot:
     """(f, p) the parts, bottom first."""
     shown: NDArray[np.bool_]
     """(f, p)"""
+    extent: NDArray[np.float64]
+    """(p,) the larger side of each part in pixels, without what camera and motion make of it."""
     parts: list[Part]
 
 
@@ -66,10 +72,10 @@ def draw(shot: Shot, size: tuple[int, int], pen: Pen) -> tuple[NDArray[np.uint8]
     lines = np.zeros_like(ids)
     points = _boiling(shot, pen.boil)
     wide = pen.taper > 0 or pen.width > _HAIRLINE
-    strokes = _edges(points, shot, pen) if wide else [points, _strayed(points, shot, pen.stray)] if pen.stray else [points]
+    strokes = _edges(points, shot, pen) if wide else [points, _second(points, shot, pen)] if pen.stray or pen.beside else [points]
     exact, strokes = _exact(points), [_exact(stroke) for stroke in strokes]
     spans = list(pairwise(shot.ends.tolist()))
-    seen = shot.shown & _worth_drawing(shot, size, pen.detail)
+    seen = shot.shown & _within(shot.points, shot.ends, size) & (shot.extent >= pen.detail)
     for f, order in enumerate(shot.order):
         picture, ink = ids[f], lines[f]
         for p in order[seen[f, order]].tolist():
@@ -142,14 +148,13 @@ def _edges(points: NDArray[np.float32], shot: Shot, pen: Pen) -> list[NDArray[np
     return [points + side, points - side]
 
 
-def _strayed(points: NDArray[np.float32], shot: Shot, stray: float) -> NDArray[np.float32]:
-    """A second stroke that weaves about the first."""
-    return points + _normals(points, shot) * (stray * _waves(shot))[:, None]
+def _second(points: NDArray[np.float32], shot: Shot, pen: Pen) -> NDArray[np.float32]:
+    """A second stroke that weaves about the first, or goes beside it."""
+    return points + _normals(points, shot) * (pen.beside + pen.stray * _waves(shot))[:, None]
 
 
-def _worth_drawing(shot: Shot, size: tuple[int, int], detail: float) -> NDArray[np.bool_]:
-    """Whether each part reaches into the picture and is not too small in all frames (f, p)."""
-    low = np.minimum.reduceat(shot.points, shot.ends[:-1], axis=1)
-    high = np.maximum.reduceat(shot.points, shot.ends[:-1], axis=1)
-    inside = ((high > -2) & (low < np.array(size) + 2)).all(-1)
-    return inside & ((high - low).max(-1).max(0) >= detail)
+def _within(points: NDArray[np.float32], ends: NDArray[np.intp], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Whether each part reaches into the picture (f, p)."""
+    low = np.minimum.reduceat(points, ends[:-1], axis=1)
+    high = np.maximum.reduceat(points, ends[:-1], axis=1)
+    return ((high > -2) & (low < np.array(size) + 2)).all(-1)

@@ -41,6 +41,8 @@ def face(head: Head) -> None:
     eyes(head)
     NOSES[studio.pick("noses")](head)
     MOUTHS[studio.pick("mouths")](head)
+    for extra in studio.some("extras"):
+        EXTRAS[extra](head)
 
 
 def skull(head: Head) -> Points:
@@ -71,7 +73,8 @@ def eyes(head: Head) -> None:
     kind = EYES[studio.pick("eyes")]
     apart, height = head.w * studio.between(0.38, 0.5), head.h * studio.between(-0.02, 0.2)
     size = head.w * studio.between(0.18, 0.3)
-    paints = {name: studio.paint(name, share) for name, share in (("white", 0.7), ("iris", 0.2))}
+    paints = {"white": studio.paint("white", 0.7), "iris": studio.paint("iris", 0.2)}
+    paints["low iris"] = studio.either(paints["iris"])
     lids = head.figure.act(studio.winks(0.15)) if studio.chance(0.5) else 0
     look = studio.between(-0.25, 0.25) * size
     for side in (-1, 1):
@@ -122,7 +125,7 @@ def _anime(head, at, size, look, paints, lids) -> None:
     low = outlines.within(outlines.ellipse(w * 0.5, h * 0.35, (x + look, y + h * 0.4)), at, w * 0.85, h * 0.8)
     head.on(white, paints["white"], 0.3, **lids)
     head.on(iris, paints["iris"], 0.35, **lids)
-    head.on(low, head.studio.shades.setdefault(paints["iris"], paints["iris"]), 0.37, ink=0.6, **lids)
+    head.on(low, paints["low iris"], 0.37, ink=0.6, **lids)
     head.on(outlines.ellipse(w * 0.25, h * 0.35, (x + look, y)), INK, 0.4, ink=0, **lids)
     head.on(outlines.ellipse(w * 0.24, h * 0.22, (x + look - w * 0.25, y - h * 0.4)), paints["white"], 0.45, ink=0.5, **lids)
     lash = outlines.ribbon(outlines.arc(w * 1.05, h * 0.95, -2.9, -0.25, at, 9), size * 0.22 * np.sin(np.linspace(0.3, 2.8, 9)))
@@ -260,4 +263,67 @@ MOUTHS: dict[str, Callable[[Head], None]] = {
     "talking": _talking,
     "lips": _lips,
     "toothy": _toothy,
+}
+
+
+# --- what not every face has
+
+
+def _glasses(head: Head) -> None:
+    studio, y = head.studio, head.h * 0.1
+    w, h, rim = head.w * studio.between(0.3, 0.38), head.h * studio.between(0.24, 0.32), studio.paint()
+    glass, corner = studio.paint("glass", 0.5) if studio.chance(0.3) else NONE, 0.95 if studio.chance(0.6) else 0.2
+    for side in (-1, 1):
+        lens = outlines.box(w, h, (side * head.w * 0.45, y), corner)
+        head.on(lens, glass, 0.7)
+    head.on(outlines.box(head.w * 0.12, head.h * 0.03, (0, y)), rim, 0.71)
+
+
+def _beard(head: Head) -> None:
+    w, h, low = head.w, head.h, head.h * head.studio.between(1.05, 1.5)
+    edge = [
+        (-w * 0.95, h * 0.2),
+        (-w * 0.4, h * 0.45),
+        (0, h * 0.38),
+        (w * 0.4, h * 0.45),
+        (w * 0.95, h * 0.2),
+        (w * 0.7, h * 0.8),
+        (0, low),
+        (-w * 0.7, h * 0.8),
+    ]
+    head.figure.part(head.bone, outlines.path(edge, 4), head.hair, head.level + 0.2, around=(w, h * 1.6), rim=True)
+
+
+def _freckles(head: Head) -> None:
+    for side in (-1, 1):
+        for x, y in ((0.4, 0.3), (0.52, 0.36), (0.62, 0.28)):
+            head.on(outlines.ellipse(head.w * 0.035, head.w * 0.035, (side * head.w * x, head.h * y)), INK, 0.15, ink=0)
+
+
+def _patch(head: Head) -> None:
+    x = head.w * 0.45
+    head.on(
+        outlines.polygon([(-head.w, -head.h * 0.35), (head.w, head.h * 0.25), (head.w, head.h * 0.32), (-head.w, -head.h * 0.28)], 4),
+        INK,
+        0.69,
+        ink=0,
+    )
+    head.on(outlines.ellipse(head.w * 0.34, head.h * 0.3, (x, head.h * 0.1)), head.studio.paint(), 0.7)
+
+
+def _mask(head: Head) -> None:
+    w, h, cloth = head.w, head.h, head.studio.paint()
+    outline = outlines.path([(-w, h * 0.3), (0, h * 0.22), (w, h * 0.3), (w * 0.75, h * 0.8), (0, h), (-w * 0.75, h * 0.8)], 4)
+    head.figure.part(head.bone, outline, cloth, head.level + 0.75, around=(w, h * 1.4), rim=True)
+    for y in (0.5, 0.7):
+        fold = outlines.arc(w * 0.6, h * 0.08, 0.3, np.pi - 0.3, (0, h * y), 6)
+        head.on(fold, NONE, 0.76, line=(0, 6), ink=0.7)
+
+
+EXTRAS: dict[str, Callable[[Head], None]] = {
+    "glasses": _glasses,
+    "beard": _beard,
+    "freckles": _freckles,
+    "patch": _patch,
+    "mask": _mask,
 }

@@ -130,7 +130,8 @@ class Posed:
     """(f, p)"""
     shown: NDArray[np.bool_]
     """(f, p)"""
-    parts: list[Part]
+    extent: NDArray[np.float64]
+    """(p,) the larger side of each part as drawn, before it moves."""
 
 
 def pose(figure: Figure, times: Times) -> Posed:
@@ -143,7 +144,7 @@ def pose(figure: Figure, times: Times) -> Posed:
     level = cloth.level + cloth.swaps * facing + _NEARER * skeleton.near[:, cloth.part_bone]
     opened = acts[:, cloth.part_act]
     shown = (opened >= cloth.low) & (opened <= cloth.high) & ((facing > _HIDDEN) | ~cloth.hides)
-    return Posed(points, cloth.ends, level, shown, figure.parts)
+    return Posed(points, cloth.ends, level, shown, cloth.extent)
 
 
 class _Cloth:
@@ -154,6 +155,7 @@ class _Cloth:
         self.ends = np.concatenate([[0], np.cumsum(sizes)])
         owner = np.repeat(np.arange(len(parts)), sizes)
         x, self.y = np.concatenate([part.outline for part in parts]).T
+        self.extent = np.maximum(_ptp(x, self.ends), _ptp(self.y, self.ends))
         self.part_bone = np.array([part.bone for part in parts])
         self.part_act = np.array([part.act for part in parts])
         self.level = np.array([part.level for part in parts])
@@ -180,6 +182,10 @@ class _Cloth:
         self.phase = np.where(round_, np.arcsin(np.clip(x / ball, -1, 1)), np.arctan2(x, depth))
         self.radius = np.where(round_, np.maximum(ball, np.abs(x)), np.hypot(x, depth))
         self.gain = np.where(rim, np.cos(self.phase), (round_ | flat).astype(float))
+
+
+def _ptp(values: NDArray[np.float64], ends: NDArray[np.intp]) -> NDArray[np.float64]:
+    return np.maximum.reduceat(values, ends[:-1]) - np.minimum.reduceat(values, ends[:-1])
 
 
 class _Skeleton:

@@ -21,6 +21,18 @@ def hair(head: Head) -> None:
     HATS[studio.pick("hats")](head)
 
 
+def nape(head: Head) -> None:
+    """A head from behind: all hair, with an uneven lower edge."""
+    w, h, low = head.w * 1.1, head.h, head.studio.between(0.7, 2.2)
+    top = outlines.arc(w, h * 1.12, np.pi, 2 * np.pi, n=14)
+    x = np.linspace(w, -w, 2 * head.studio.whole(2, 5) + 1)
+    edge = outlines.joined(x * head.studio.between(0.8, 1.1), h * (low - 0.15 * (np.arange(len(x)) % 2)))
+    head.studio.solid(head.figure, head.bone, outlines.polygon(np.concatenate([top, edge]), 2), head.hair, head.level + 0.8)
+    for side in (-0.5, 0.0, 0.5) if head.studio.chance(0.6) else ():
+        strand = np.linspace((side * w * 0.6, -h * 0.3), (side * w * 1.2, h * low * 0.7), 5)
+        head.figure.part(head.bone, strand, NONE, head.level + 0.85, line=(0, 5), ink=0.7)
+
+
 # --- before the head
 
 

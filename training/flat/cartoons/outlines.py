@@ -36,7 +36,7 @@ def ellipse(width: float, height: float, at: tuple[float, float] = (0, 0), n: in
 
 
 def _fitting(radius: float) -> int:
-    return int(min(max(10 + 28 * radius, 10), 40))
+    return int(min(14 + 28 * radius, 40))
 
 
 def blob(rng: Rng, width: float, height: float, uneven: float = 0.2, at: tuple[float, float] = (0, 0)) -> Points:
@@ -169,15 +169,19 @@ def mirrored(outline: Points) -> Points:
     return outline * np.array([-1.0, 1.0])
 
 
-def crescent(outline: Points, light: float, share: float, deep: float) -> tuple[Points, int]:
+def crescent(outline: Points, light: float, share: float, deep: float, jags: NDArray | None = None) -> tuple[Points, int]:
     """The shadow on the side of an outline away from the light, and the point where its inner edge begins.
 
-    `light` is the angle that the light comes from, `share` the part of the outline in shadow, `deep` how far it reaches in.
+    `light` is the angle that the light comes from, `share` the part of the outline in shadow, `deep` how far it reaches in; `jags`, factors of
+    that along the edge, make it follow folds.
     """
     centre = outline.mean(0)
     n = len(outline)
     away = int(np.argmin((outline - centre) @ np.array([np.cos(light), np.sin(light)])))
     half = max(2, round(n * share / 2))
     edge = outline[np.arange(away - half, away + half + 1) % n]
-    inner = edge[::-1] + (centre - edge[::-1]) * (deep * np.sin(np.linspace(0, np.pi, len(edge))))[:, None]
+    reach = deep * np.sin(np.linspace(0, np.pi, len(edge)))
+    if jags is not None:
+        reach = reach * np.resize(jags, len(edge))
+    inner = edge[::-1] + (centre - edge[::-1]) * reach[:, None]
     return np.concatenate([edge, inner[1:-1]]), len(edge) - 1

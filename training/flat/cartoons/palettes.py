@@ -16,8 +16,8 @@ def palette(rng: np.random.Generator, count: int, shades: float = 0.25) -> NDArr
 
     No two are equal; sets are muted, bright, dark, pale or of a few hues, as a cartoon's are.
     """
-    saturation = _range(rng, 0.05, 0.3)
-    value = _range(rng, 0.25, 0.4)
+    saturation = _range(rng, 0.05, 0.45)
+    value = _range(rng, 0.3, 0.5)
     hues = rng.uniform(0, 1, rng.integers(3, 9)) if rng.random() < 0.4 else None
     colours = np.empty((count, 3), np.int16)
     for i in range(count):

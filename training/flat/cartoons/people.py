@@ -88,8 +88,11 @@ def person(studio: Studio) -> Figure:
     body = _skeleton(studio, figure, plan)
     clothes.dress(body)
     head = _head(body)
-    faces.face(head)
-    hair.hair(head)
+    if studio.chance(studio.config.behind):
+        hair.nape(head)
+    else:
+        faces.face(head)
+        hair.hair(head)
     props.mark(studio, figure, head.bone, head.w, head.h, head.level)
     props.hold(body)
     tall = plan.torso + plan.legs + plan.neck + 1

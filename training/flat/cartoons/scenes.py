@@ -110,7 +110,8 @@ class Scene:
         ends = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(one.ends) for one in posed]))])
         pixels = np.concatenate(points, 1) * min(size) + np.array(size) / 2
         shown = np.concatenate([one.shown for one in posed], 1)
-        return Shot(times, pixels.astype(np.float32), ends, np.argsort(level, axis=1, kind="stable"), shown, parts)
+        extent = np.concatenate([one.extent * path.size for one, (_, path) in zip(posed, self.figures, strict=True)]) * min(size)
+        return Shot(times, pixels.astype(np.float32), ends, np.argsort(level, axis=1, kind="stable"), shown, extent, parts)
 
 
 def scene(studio: Studio, frame: backdrops.Frame) -> Scene:
@@ -171,8 +172,12 @@ def _pen(studio: Studio, figures: list[Figure]) -> Pen:
         for figure in figures:
             figure.parts = [_broken(studio, part) for part in figure.parts]
     taper = studio.between(0.4, 0.9) if kind == "brush" else 0.0
-    stray = studio.between(0.6, 1.4) if kind == "sketch" else 0.0
-    return Pen(width, taper, stray, boil, studio.config.detail * width)
+    stray = studio.between(0.6, 1.4) if kind == "sketch" else 0.3 if kind == "double" else 0.0
+    beside = studio.between(1.5, 2.5) * (-1 if studio.chance(0.5) else 1) if kind == "double" else 0.0
+    detail = studio.config.detail * width
+    if kind in ("sketch", "double"):
+        width = 1.0
+    return Pen(width, taper, stray, beside, boil, detail)
 
 
 def _broken(studio: Studio, part: Part) -> Part:

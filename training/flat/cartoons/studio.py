@@ -21,7 +21,7 @@ class Studio:
     """Paints so far, the sky's own 0 included."""
     light: float | None = None
     """The angle that light comes from where shadows are drawn."""
-    shades: dict[int, int] = field(default_factory=dict)
+    tones: dict[tuple[str, int], int] = field(default_factory=dict)
     common: dict[str, int] = field(default_factory=dict)
     """Paints that several figures may share."""
 
@@ -88,14 +88,25 @@ class Studio:
         return lambda times: ((times > at) == late).astype(float)
 
     def solid(self, figure: Figure, bone: int, outline: Points, paint: int, level: float, **settings) -> None:
-        """A part that has a shadow where the clip has a light."""
-        if self.light is None or self.chance(0.3):
+        """A part that has a shadow, perhaps a highlight too, where the clip has a light."""
+        if self.light is None or self.chance(0.25):
             figure.part(bone, outline, paint, level, **settings)
             return
-        if paint not in self.shades:
-            self.shades[paint] = self.paint()
-        shadow, inner = outlines.crescent(outline, self.light + self.between(-0.2, 0.2), self.between(0.35, 0.5), self.between(0.3, 0.6))
+        separator = {"ink": 0.6, "strength": self.config.separator}
         figure.part(bone, outline, paint, level, **{**settings, "ink": 0})
-        separator = {"line": (inner, len(shadow)), "ink": 0.6, "strength": self.config.separator}
-        figure.part(bone, shadow, self.shades[paint], level + 1e-3, **{**settings, **separator})
+        light = self.light + self.between(-0.2, 0.2)
+        jags = self.rng.uniform(0.4, 1.1, 9) if self.chance(0.35) else None
+        shadow, inner = outlines.crescent(outline, light, self.between(0.35, 0.5), self.between(0.3, 0.6), jags)
+        figure.part(bone, shadow, self.tone("shadow", paint), level + 1e-3, **{**settings, **separator, "line": (inner, len(shadow))})
+        if self.chance(0.25):
+            centre, size = outline.mean(0), np.ptp(outline, axis=0)
+            at = centre + size * (0.25 * np.cos(light), 0.25 * np.sin(light))
+            shine = outlines.ellipse(size[0] * 0.12, size[1] * 0.09, tuple(at))
+            figure.part(bone, shine, self.tone("shine", paint), level + 1e-3, **{**settings, **separator})
         figure.part(bone, outline, NONE, level + 2e-3, **settings)
+
+    def tone(self, kind: str, paint: int) -> int:
+        """The paint of another's shadow or shine, the same wherever it is."""
+        if (kind, paint) not in self.tones:
+            self.tones[kind, paint] = self.paint()
+        return self.tones[kind, paint]
