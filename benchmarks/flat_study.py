@@ -272,7 +272,7 @@ def _sureness(drawing: NDArray[np.float32], notes: list[dict[str, Any]], params:
     labels = segment(ink, params["threshold"], params["close_gaps"], params["speck_size"])
     confidence = np.ones(int(labels.max()) + 1, np.float32)
     for note in notes:
-        confidence[note["region"]] = note["confidence"]
+        confidence[labels[note["y"], note["x"]]] = note["confidence"]
     return confidence[labels]
 
 
