@@ -216,6 +216,19 @@ def link(path: Path, to: Path) -> None:
             raise refused(path, error) from error
 
 
+def link(path: Path, to: Path) -> None:
+    """Lets a file be seen at another place, too, where it stays if the first one is removed: as a link, or a copy where the disk knows
+    none. What is there already stays. Raises PegbarError."""
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(path, to)
+    except OSError:
+        try:
+            write_atomic(to, path.read_bytes())
+        except OSError as error:
+            raise refused(path, error) from error
+
+
 def refused(path: Path, error: OSError) -> PegbarError:
     """The sentence for a file or folder that can't be written or read."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

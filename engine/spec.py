@@ -204,7 +204,11 @@ class Report(Protocol):
         """Says where the run stands. Raises Cancelled where the other side asked to stop: call it between steps."""
 
     def write(self, output: str, frame: int, content: object) -> None:
-        """Writes one frame of an output whole, then names it in an event: an image array, Strokes, or (notes) JSON data."""
+        """Writes one frame of an output whole, then names it in an event: an image array, Strokes, or (notes) JSON data. Several
+        threads may do so at once."""
+
+    def keep(self, output: str, frame: int, path: Path) -> None:
+        """Takes over one frame of an output from another take's file, which costs nothing, then names it in an event."""
 
     def written(self, output: str) -> frozenset[int]:
         """The frame numbers of an output that an earlier run of this job has already written whole."""

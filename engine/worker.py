@@ -36,6 +36,7 @@ from .protocol import (
     Progress,
     Warned,
     known_as,
+    link,
     refused,
     write_atomic,
 )
@@ -104,6 +105,7 @@ class JobReport:
         self.state = folder.state_folder
         self._folder = folder
         self._tell = tell
+        self._order = threading.RLock()
         self._private = job.private
         self._text: dict[str, str] = {}
         self._index = {frame: index for index, frame in enumerate(job.shot.frames, start=1)}
@@ -121,9 +123,19 @@ class JobReport:
             self._say(Progress(phase, step, of))
 
     def write(self, output: str, frame: int, content: object) -> None:
-        suffix, data = self._encode(content, self._provenance())
+        with self._order:
+            text = self._provenance()
+        suffix, data = self._encode(content, text)
         file = self._folder.output_file(output, self._index[frame], suffix)
         write_atomic(self._folder.file(file), data)
+        self._wrote(output, frame, file)
+
+    def keep(self, output: str, frame: int, path: Path) -> None:
+        file = self._folder.output_file(output, self._index[frame], path.suffix)
+        link(path, self._folder.file(file))
+        self._wrote(output, frame, file)
+
+    def _wrote(self, output: str, frame: int, file: str) -> None:
         self._written.add((output, frame))
         self._say(FrameWritten(output, frame, file))
 
@@ -137,8 +149,9 @@ class JobReport:
         self._say(Warned(text))
 
     def _say(self, event: Event) -> None:
-        self._folder.append(event)
-        self._tell(event)
+        with self._order:
+            self._folder.append(event)
+            self._tell(event)
 
     def _provenance(self) -> dict[str, str]:
         """What each picture holds. The card of a run before this one stays: so a picture is the same whenever it is made."""

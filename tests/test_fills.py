@@ -22,7 +22,7 @@ def drawing(size=(140, 90)) -> Strokes:
 
 
 def made(labels: np.ndarray, colours: list[int]) -> Strokes:
-    return fills(labels, np.array(colours, np.int32)[labels], PALETTE, NAMES, drawing(labels.shape[::-1]), "Lines")
+    return fills(labels, np.array(colours, np.int32)[labels], PALETTE, NAMES, drawing(labels.shape[::-1]), "Lines")[0]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -73,7 +73,7 @@ def test_they_lie_on_the_plane_of_the_lines_and_reach_beyond_the_frame():
 
 def test_they_are_in_the_pixels_of_the_drawing():
     labels = rings(40)
-    strokes = fills(labels.repeat(2, 0).repeat(2, 1), labels.repeat(2, 0).repeat(2, 1), PALETTE, NAMES, drawing(), "Lines")
+    strokes = fills(labels.repeat(2, 0).repeat(2, 1), labels.repeat(2, 0).repeat(2, 1), PALETTE, NAMES, drawing(), "Lines")[0]
     assert strokes.size == (140, 90) and strokes.points.max() < 142
 
 

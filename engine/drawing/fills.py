@@ -22,19 +22,25 @@ _CRUMB = 4
 """Pixels under which a piece of a region that lies apart from it belongs to what is around it."""
 
 
-def fills(labels: Labels, at: NDArray[np.int32], palette: Colours, names: Sequence[str], like: Strokes, home: str) -> Strokes:
+def fills(
+    labels: Labels, at: NDArray[np.int32], palette: Colours, names: Sequence[str], like: Strokes, home: str
+) -> tuple[Strokes, NDArray[np.int32]]:
     """The fills of regions, `at` (h, w) being the palette index of each pixel, as seen in the view of the drawing `like`: strokes without
-    a line, outer ones first, on the plane of its layer `home`, material i being the palette's colour i, which `names` names."""
-    pieces, colour = _pieces(labels, at, len(palette))
+    a line, outer ones first, on the plane of its layer `home`, material i being the palette's colour i, which `names` names. And the
+    region (s,) that each is of."""
+    pieces, region, colour = _pieces(labels, at, len(palette))
     found = outlines(pieces)
     polygons, owner = _polygons(found, palette[colour][:, 3] == 255, pieces)
     drawn = [i for i, piece in enumerate(owner) if palette[colour[piece], 3] > 0]
     scale = np.array(like.size) / labels.shape[::-1]
-    return _strokes([(polygons[i] - _MARGIN) * scale for i in drawn], colour[[owner[i] for i in drawn]], palette, names, like, home)
+    which = [owner[i] for i in drawn]
+    strokes = _strokes([(polygons[i] - _MARGIN) * scale for i in drawn], colour[which], palette, names, like, home)
+    return strokes, region[which].astype(np.int32)
 
 
-def _pieces(labels: Labels, at: NDArray[np.int32], colours: int) -> tuple[Labels, Ints]:
-    """The parts of one region and one colour that hang together, 0 to n - 1, with a margin around the frame; and their colours (n,)."""
+def _pieces(labels: Labels, at: NDArray[np.int32], colours: int) -> tuple[Labels, Ints, Ints]:
+    """The parts of one region and one colour that hang together, 0 to n - 1, with a margin around the frame; their regions (n,), and
+    colours (n,)."""
     cells = np.pad(labels.astype(np.int32) * colours + at, _MARGIN, "edge")
     pieces = label(cells, background=-1, connectivity=1)
     crumb = np.bincount(pieces.ravel()) < _CRUMB
@@ -42,9 +48,9 @@ def _pieces(labels: Labels, at: NDArray[np.int32], colours: int) -> tuple[Labels
     if crumb.any() and not crumb[1:].all():
         cells = spread(np.where(crumb[pieces], 0, cells + 1)) - 1
         pieces = label(cells, background=-1, connectivity=1)
-    colour = np.zeros(int(pieces.max()), np.intp)
-    colour[pieces.ravel() - 1] = cells.ravel() % colours
-    return (pieces - 1).astype(np.int32), colour
+    cell = np.zeros(int(pieces.max()), np.intp)
+    cell[pieces.ravel() - 1] = cells.ravel()
+    return (pieces - 1).astype(np.int32), cell // colours, cell % colours
 
 
 def _polygons(found: Outlines, opaque: NDArray[np.bool_], pieces: Labels) -> tuple[list[Array], list[int]]:

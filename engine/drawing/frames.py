@@ -83,7 +83,7 @@ def _encode_cel(image: NDArray[np.uint8], text: Mapping[str, str]) -> bytes:
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0))]
     chunks += [(words[0], key.encode("latin-1") + b"\0" + value.encode("latin-1")) for key, value in text.items() if value.isascii()]
     chunks += [(words[1], key.encode("latin-1") + bytes(5) + value.encode()) for key, value in text.items() if not value.isascii()]
-    chunks += [(b"IDAT", zlib.compress(lines, 1)), (b"IEND", b"")]
+    chunks += [(b"IDAT", zlib.compress(lines.data, 1)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
 
 

@@ -4,28 +4,29 @@ Works on one drawing at a time; what others need of it lies in the job's state f
 was cut off goes on to the same bits. Knows no Blender.
 """
 
-import io
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ...drawing import cels, lineart
-from ...drawing.cels import Pixels
-from ...drawing.fills import fills
+from ...drawing.cels import Lines, Pixels
 from ...drawing.frames import Frames
 from ...drawing.regions import Colours, Labels, Painted, eight_bit, from_colours, merged, painted, segment, separated
-from ...protocol import Job, PegbarError, write_atomic
+from ...protocol import Job, PegbarError
 from ...spec import Report, asked
 from ...strokes import Strokes
-from . import SPEC
+from . import SPEC, recolouring
+from .corrections import ROOT, followed
 from .description import Floats, Regions, describe
+from .kept import Book, Runs, Shown, State, save
+from .kept import load as kept
 from .matching import Coloured, Matched, carried, coloured, match
+from .pictures import Cel
+from .recolouring import Correction, write
 
 _FITS = 0.9
 """Mean share of one colour in the line art's regions over a reference, from which the two show the same drawing."""
@@ -35,28 +36,34 @@ _REFERENCE_TRUST = 0.15
 _LAGS, _LAG_TRUST = (3, 9, 20), 0.3
 """How many drawings back one looks beside the one just before, for what was hidden in between; and how much these count."""
 
-Kept = TypeVar("Kept", Regions, Matched)
-
 
 def load(weights: Mapping[str, Path], device: str) -> None:
     """Nothing: there is no model."""
 
 
 def generate(model: None, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
-    """Writes a coloured frame for each frame of the shot, in order, and the notes of what to check. Raises PegbarError, Cancelled."""
+    """Writes a coloured frame for each frame of the shot, in order, and the notes of what to check. Raises PegbarError, Cancelled.
+
+    A take that corrects another one starts from that one's state, and makes anew what has other colours alone.
+    """
+    corrections = recolouring.read(inputs["corrections"])
+    if corrections and job.params["corrects"]:
+        recolouring.correct(job, _cels(job.shot.frames, inputs["lineart"])[0], inputs["lineart"], corrections, report)
+        return
     shot = _Shot(job, inputs["lineart"], inputs["reference"], report)
     wanted = [output.name for output in asked(SPEC, job.params)]
+    if corrections:
+        shot.correct(corrections)
     for step, frame in enumerate(shot.frames):
         if all(frame in report.written(output) for output in wanted):
             continue
         report.progress("Colouring", step, len(shot.frames))
         cel = shot.cel_at[frame]
-        colours = shot.colours(cel)
+        made = shot.made(cel)
         report.progress("Colouring", step, len(shot.frames))
-        contents = shot.composed(cel, colours, wanted)
-        for output in wanted:
-            report.write(output, frame, contents[output])
+        write(made, wanted, [frame], report, job.params["check_below"], shot.state.file("fills", cel))
         shot.forget(cel)
+    shot.close()
     report.progress("Colouring", len(shot.frames), len(shot.frames))
 
 
@@ -84,54 +91,63 @@ class _Shot:
         self._lines = lines
         self._references = references
         self._report = report
+        self.state = State(report.state)
         self.cel_at, self._first = _cels(self.frames, lines)
         self.size = cels.common_size(lines)
         cels.check_proportions(references, "reference", self.size)
-        self._layer = lru_cache(maxsize=1)(self._read_layer)
+        self._layer = lru_cache(maxsize=1)(self._read_lines)
         self._labels = lru_cache(maxsize=2)(self._read_labels)
         self._regions = lru_cache(maxsize=max(_LAGS) + 2)(self._read_regions)
         if all(self._regions(cel) is None for cel in range(len(self._first))):  # stops at the first drawing that has lines
             raise PegbarError("No frame of the line art has lines: choose a strip or a drawing with lines")
         self.palette, self.anchors = self._read_references()
         self._home = self._read_home() if job.params["as_fills"] else ""
+        self._shown: Shown | None = None
+        self._corrected: dict[int, int] = {}
 
     # --- drawings
 
-    def _read_layer(self, cel: int) -> Floats | None:
-        """The lines of a drawing at the shot's size; None where it has none."""
-        try:
-            return cels.lines_of(self._lines[self._first[cel]], self.size)
-        except lineart.Blank:
-            return None
+    def _read_lines(self, cel: int) -> Lines | None:
+        """The lines of a drawing at the shot's size, in 8 bits from the first; None where it has none."""
+        file = self.state.file("lines", cel)
+        if not file.is_file():
+            try:
+                lines = Lines.of(cels.lines_of(self._lines[self._first[cel]], self.size))
+            except lineart.Blank:
+                lines = Lines(np.zeros(0, np.int32), np.zeros((0, 4), np.uint8))
+            save(file, lines)
+        lines = kept(file, Lines)
+        return lines if len(lines.place) else None
+
+    def _ink(self, cel: int) -> Floats | None:
+        """How much each pixel is covered by lines (h, w), 0..1."""
+        lines = self._layer(cel)
+        return None if lines is None else np.divide(lines.layer(self.size)[..., 3], 255, dtype=np.float32)
 
     def _read_labels(self, cel: int) -> Labels:
-        kept = self._kept("labels", cel)
-        if kept.is_file():
-            return _load_labels(kept)
-        layer = self._layer(cel)
-        if layer is None:
+        file = self.state.file("labels", cel)
+        if file.is_file():
+            return kept(file, Runs).picture()
+        ink = self._ink(cel)
+        if ink is None:
             self._report.warn(f"Frame {self._first[cel]} of the line art has no lines")
             labels = np.zeros(self.size[::-1], np.int32)
         else:
-            ink = lineart.strength(layer[..., 3])
-            labels = segment(ink, self.params["threshold"], self.params["close_gaps"], self.params["speck_size"])
-        _save_labels(kept, labels)
+            labels = segment(lineart.strength(ink), self.params["threshold"], self.params["close_gaps"], self.params["speck_size"])
+        save(file, Runs.of(labels))
         return labels
 
     def _read_regions(self, cel: int) -> Regions | None:
         """What the matcher knows of a drawing; None where it has no lines, and so nothing to be known by."""
-        kept = self._kept("regions", cel)
-        if kept.is_file():
-            return _load(kept, Regions)
+        file = self.state.file("regions", cel)
+        if file.is_file():
+            return kept(file, Regions)
         labels = self._labels(cel)
         if not labels.any() and self._layer(cel) is None:
             return None
         regions = describe(labels)
-        _save(kept, regions)
+        save(file, regions)
         return regions
-
-    def _kept(self, name: str, cel: int) -> Path:
-        return self._report.state / f"{name}_{cel:05d}.npz"
 
     def _read_home(self) -> str:
         """The lowest layer that is in all drawings, in whose space fills are drawn. Raises PegbarError where the line art is pictures."""
@@ -150,8 +166,7 @@ class _Shot:
 
     def forget(self, cel: int) -> None:
         """Removes what no later drawing is matched from; it is made again where a frame repeats the drawing."""
-        for name in ("labels", "regions"):
-            self._kept(name, cel - max(_LAGS)).unlink(missing_ok=True)
+        self.state.file("regions", cel - max(_LAGS)).unlink(missing_ok=True)
 
     # --- references
 
@@ -191,9 +206,9 @@ class _Shot:
         image = self._painting(number)
         none = np.zeros(0, np.int32)
         cel = self.cel_at[min(self.frames, key=lambda frame: abs(frame - number))]
-        regions, layer = self._regions(cel), self._layer(cel)
-        if regions is not None and layer is not None and len(regions) > 1:
-            paint = painted(self._labels(cel), image, layer[..., 3])
+        regions, ink = self._regions(cel), self._ink(cel)
+        if regions is not None and ink is not None and len(regions) > 1:
+            paint = painted(self._labels(cel), image, ink)
             if float(np.average(paint.share, weights=np.sqrt(regions.area))) >= _FITS:
                 return Anchor(cel, regions, none, number, paint, fits=True)
         if number in self.frames:
@@ -207,9 +222,9 @@ class _Shot:
 
     def colours(self, cel: int) -> Matched:
         """The colours of a drawing's regions, from references before and after it."""
-        kept = self._kept("colours", cel)
-        if kept.is_file():
-            return _load(kept, Matched)
+        file = self.state.file("colours", cel)
+        if file.is_file():
+            return kept(file, Matched)
         before = [anchor for anchor in self.anchors if anchor.cel <= cel]
         after = [anchor for anchor in self.anchors if anchor.cel > cel]
         if not before:
@@ -220,7 +235,7 @@ class _Shot:
             found = self._matched(cel, before[-1], -1)
             if after:
                 found = _both(found, self._backward(cel, after[0]))
-        _save(kept, found)
+        save(file, found)
         return found
 
     def _backward(self, cel: int, anchor: Anchor) -> Matched:
@@ -232,31 +247,31 @@ class _Shot:
         for step, at in enumerate(todo):
             self._report.progress("Matching", step, len(todo))
             own = at == anchor.cel and anchor.fits
-            _save(self._kept_backward(at, anchor), self._given(anchor) if own else self._matched(at, anchor, +1))
-        return _load(self._kept_backward(cel, anchor), Matched)
+            save(self._kept_backward(at, anchor), self._given(anchor) if own else self._matched(at, anchor, +1))
+        return kept(self._kept_backward(cel, anchor), Matched)
 
     def _kept_backward(self, cel: int, anchor: Anchor) -> Path:
-        return self._kept(f"backward_{anchor.cel:05d}", cel)
+        return self.state.file(f"backward_{anchor.cel:05d}", cel)
 
     def _matched(self, cel: int, anchor: Anchor, towards: int) -> Matched:
         """The colours that a drawing has from those coloured before it on the way from a reference, `towards` it, and from that itself."""
-        given = self._given(anchor)
-        sources = [coloured(anchor.regions, given)]
+        sources, at = [coloured(anchor.regions, self._given(anchor))], [anchor.cel if anchor.fits else ROOT]
         way = range(cel + towards, anchor.cel if anchor.fits else anchor.cel + towards, towards)
         drawn = next((at for at in way if self._regions(at) is not None), None)
         if drawn is not None:
             sources[0] = replace(sources[0], trust=_REFERENCE_TRUST)
             last = self._coloured(drawn, anchor, towards)
             sources.insert(0, replace(last, chances=carried(last.chances)))
-            lags = [cel + lag * towards for lag in _LAGS]
-            sources += [
-                replace(self._coloured(at, anchor, towards), trust=_LAG_TRUST) for at in lags if at in way and self._regions(at) is not None
-            ]
+            lags = [at for at in (cel + lag * towards for lag in _LAGS) if at in way and self._regions(at) is not None]
+            sources += [replace(self._coloured(lag, anchor, towards), trust=_LAG_TRUST) for lag in lags]
+            at = [drawn, *at, *lags]
         regions = self._regions(cel)
-        return match(describe(self._labels(cel)) if regions is None else regions, sources)
+        found = match(describe(self._labels(cel)) if regions is None else regions, sources)
+        source, region = found.partner.T
+        return replace(found, partner=np.stack([np.where(source < 0, -1, np.array(at)[source]), region], 1).astype(np.int32))
 
     def _coloured(self, cel: int, anchor: Anchor, towards: int) -> Coloured:
-        found = self.colours(cel) if towards < 0 else _load(self._kept_backward(cel, anchor), Matched)
+        found = self.colours(cel) if towards < 0 else kept(self._kept_backward(cel, anchor), Matched)
         regions = self._regions(cel)
         assert regions is not None
         return coloured(regions, found)
@@ -274,35 +289,77 @@ class _Shot:
 
     # --- pictures
 
-    def composed(self, cel: int, colours: Matched, wanted: list[str]) -> dict[str, Any]:
-        """The outputs of one drawing that are asked for."""
-        labels = self._labels(cel)
-        index = colours.chances.argmax(1).astype(np.int32)
-        own = next((anchor for anchor in self.anchors if anchor.fits and anchor.cel == cel), None)
-        if own is None:
-            at, confidence = index[labels], colours.chances.max(1)
+    def made(self, cel: int) -> Cel:
+        """A drawing with its colours, those that the artist corrected being as they are to be."""
+        self._labels(cel)
+        labels, lines, own = kept(self.state.file("labels", cel), Runs), self._layer(cel), self._own(cel)
+        if self._shown is None:
+            colours = self.colours(cel).chances
+            colour, sure = colours.argmax(1).astype(np.int32), colours.max(1) if own is None else own.painted.true.astype(np.float32)
         else:
-            at = separated(labels, index, self._painting(own.number), own.painted, self.palette)
-            confidence = own.painted.true.astype(np.float32)
-        colour = self.palette[at]
-        layer = self._layer(cel)
-        contents: dict[str, Any] = {"notes": _notes(labels, self.palette[index], confidence, self.params["check_below"])}
-        if "clip" in wanted:
-            contents["clip"] = (colour if layer is None else cels.over(layer, colour)) / np.float32(255)
-        if "fills" in wanted:
-            contents["fills"] = self._fills(cel, labels, at)
-        if "lines" in wanted:
-            contents["colour"] = colour / np.float32(255)
-            contents["lines"] = np.zeros(colour.shape, np.float32) if layer is None else layer
-        return contents
+            mine = slice(*self.book.first[cel : cel + 2])
+            colour, sure = self._shown.colour[mine], self._shown.sure[mine]
+        drawing = self._lines[self._first[cel]] if self.params["as_fills"] else None
+        return Cel(
+            labels=labels,
+            lines=Lines(np.zeros(0, np.int32), np.zeros((0, 4), np.uint8)) if lines is None else lines,
+            colour=colour,
+            sure=sure,
+            palette=self.palette,
+            names=self.names,
+            given=None if own is None else self._shown_by(own),
+            corrected=[
+                region for region in range(len(colour)) if self._shown is not None and self.book.first[cel] + region in self._corrected
+            ],
+            drawing=drawing if isinstance(drawing, Strokes) else None,
+            home=self._home,
+        )
 
-    def _fills(self, cel: int, labels: Labels, at: NDArray[np.int32]) -> Strokes:
-        drawing = self._lines[self._first[cel]]
-        assert isinstance(drawing, Strokes)
-        if not drawing.layers:
-            return drawing  # without a layer there is no place for them
-        home = self._home if self._home in drawing.layers else drawing.layers[0]
-        return fills(labels, at, self.palette, self.names, drawing, home)
+    def _own(self, cel: int) -> Anchor | None:
+        """The reference that shows a drawing."""
+        return next((anchor for anchor in self.anchors if anchor.fits and anchor.cel == cel), None)
+
+    def _shown_by(self, own: Anchor) -> Runs:
+        """The palette index of each pixel of a reference's own drawing, in which a region can have several."""
+        file = self.state.file("given", own.cel)
+        if not file.is_file():
+            at = separated(self._labels(own.cel), own.index, self._painting(own.number), own.painted, self.palette)
+            save(file, Runs.of(at))
+        return kept(file, Runs)
+
+    # --- corrections
+
+    @cached_property
+    def book(self) -> Book:
+        """What the colours follow from, all drawings being matched."""
+        found = [self.colours(cel) for cel in range(len(self._first))]
+        first = np.cumsum([0, *(len(matched.sure) for matched in found)]).astype(np.int32)
+        cel, region = np.concatenate([matched.partner for matched in found]).T
+        own = [self._own(at) for at in range(len(found))]
+        sure = [matched.chances.max(1) if anchor is None else anchor.painted.true for matched, anchor in zip(found, own, strict=True)]
+        return Book(
+            palette=self.palette,
+            names=self.names,
+            first=first,
+            colour=np.concatenate([matched.chances.argmax(1) for matched in found]).astype(np.int32),
+            sure=np.concatenate(sure).astype(np.float32),
+            partner=np.where(cel < 0, cel, first[cel] + region).astype(np.int32),
+            link=np.concatenate([matched.sure for matched in found]),
+            given=np.array([anchor is not None for anchor in own]),
+        )
+
+    def correct(self, corrections: Sequence[Correction]) -> None:
+        """Lets the artist's colours count from the start."""
+        for cel in range(len(self._first)):
+            self._report.progress("Matching", cel, len(self._first))
+            self.colours(cel)
+        self.book, self._corrected = recolouring.applied(self.book, self.state, self.cel_at, corrections)
+        self._shown, self.palette, self.names = followed(self.book, self._corrected), self.book.palette, self.book.names
+
+    def close(self) -> None:
+        """Keeps what corrections start from."""
+        save(self.state.book, self.book)
+        save(self.state.shown, self._shown or Shown(self.book.colour, self.book.sure))
 
 
 def _cels(frames: tuple[int, ...], lines: Frames) -> tuple[dict[int, int], list[int]]:
@@ -325,58 +382,3 @@ def _both(forward: Matched, backward: Matched) -> Matched:
     logs = np.log(forward.chances + 1e-4) + np.log(backward.chances + 1e-4)
     chances = np.exp(logs - logs.max(1, keepdims=True))
     return replace(forward, chances=chances / chances.sum(1, keepdims=True))
-
-
-def _notes(labels: Labels, chosen: Colours, confidence: Floats, check_below: float) -> list[dict[str, Any]]:
-    """The regions whose colour the artist should check, least sure first."""
-    notes = []
-    boxes = ndimage.find_objects(labels + 1)
-    for region in np.argsort(confidence, kind="stable"):
-        if confidence[region] >= check_below:
-            break
-        down, across = boxes[region]
-        rows, columns = np.nonzero(labels[down, across] == region)
-        nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
-        colour = chosen[region]
-        notes.append(
-            {
-                "region": int(region),
-                "x": across.start + int(columns[nearest]),
-                "y": down.start + int(rows[nearest]),
-                "box": [across.start, down.start, across.stop - across.start, down.stop - down.start],
-                "area": len(rows),
-                "colour": "#" + bytes(colour[: 3 if colour[3] == 255 else 4]).hex(),
-                "confidence": round(float(confidence[region]), 3),
-            }
-        )
-    return notes
-
-
-# --- state
-
-
-def _save(path: Path, content: Regions | Matched) -> None:
-    _write(path, {field.name: getattr(content, field.name) for field in fields(content)})
-
-
-def _load(path: Path, kind: type[Kept]) -> Kept:
-    with np.load(path) as file:
-        return kind(**{field.name: file[field.name] for field in fields(kind)})
-
-
-def _save_labels(path: Path, labels: Labels) -> None:
-    flat = labels.ravel()
-    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
-    _write(path, {"starts": starts.astype(np.int32), "values": flat[starts], "shape": np.array(labels.shape)})
-
-
-def _load_labels(path: Path) -> Labels:
-    with np.load(path) as file:
-        h, w = (int(side) for side in file["shape"])
-        return np.repeat(file["values"], np.diff(np.append(file["starts"], h * w))).reshape(h, w)
-
-
-def _write(path: Path, arrays: Mapping[str, Any]) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_atomic(path, buffer.getvalue())
