@@ -28,6 +28,8 @@ PROTOCOL_VERSION = 1
 
 ESCAPED = "backslashreplace"
 """How JSON is encoded: half a character, as a damaged name may hold one, stays one as `\\ud800`."""
+LONGEST = 1000
+"""Characters of a sentence."""
 MOST_FRAMES = 1 << 20
 """Of a shot: as many as Blender's timeline has."""
 MOST_BYTES = 1 << 26
@@ -39,8 +41,14 @@ class PegbarError(Exception):
     """Something that the user can act on: its text is one sentence that says what, why and what to do; `id` is its entry in `errors`."""
 
     def __init__(self, text: str, id: str = "") -> None:
-        super().__init__(text)
+        super().__init__(sentence(text))
         self.id = id
+
+
+def sentence(text: str) -> str:
+    """A text as one line that can be read: what a damaged file says of itself may be long and of any characters."""
+    short = text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+    return "".join(character if character.isprintable() else " " for character in short)
 
 
 @contextlib.contextmanager
@@ -201,19 +209,6 @@ def write_atomic(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise refused(path.parent, error) from error
-
-
-def link(path: Path, to: Path) -> None:
-    """Lets a file be seen at another place, too, where it stays if the first one is removed: as a link, or a copy where the disk knows
-    none. What is there already stays. Raises PegbarError."""
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.link(path, to)
-    except OSError:
-        try:
-            write_atomic(to, path.read_bytes())
-        except OSError as error:
-            raise refused(path, error) from error
 
 
 def link(path: Path, to: Path) -> None:

@@ -136,7 +136,7 @@ def job_of(card: Card) -> Job:
     if card["protocol"] > PROTOCOL_VERSION:
         text = f"The picture was made by a newer Pegbar ({card['pegbar']}): update this one ({__version__}) to restore its settings"
         raise PegbarError(text, TAKE_NEWER)
-    inputs = {name: tuple(InputFile(frame, "") for frame in entry["frames"]) for name, entry in card["inputs"].items()}
+    inputs = {name: tuple(InputFile(frame, "") for frame in _told(entry)[0]) for name, entry in card["inputs"].items()}
     return Job(card["pipeline"], card["params"], inputs, Shot(**card["shot"]), card["seed"], origin=card.get("origin", {}))
 
 
@@ -209,7 +209,7 @@ def _digest(parts: Any) -> str:
 
 
 def _hashes(entry: Any) -> list[Any]:
-    return [part["sha256"] for part in (entry if isinstance(entry, list) else [entry or {"sha256": ""}])]
+    return [part.get("sha256") for part in (entry if isinstance(entry, list) else [entry or {}])]
 
 
 def _counts(folder: Path, name: Path) -> bool:
@@ -257,9 +257,18 @@ def _checked(card: Any) -> Card:
             raise ValueError(f"{name} is {card[name]!r}")
     if not isinstance(card.get("origin", {}), dict):
         raise ValueError("origin is no table")
+    if not all(isinstance(told, dict) for told in card["weights"].values()):
+        raise ValueError("its weights are no tables")
     Shot(**card["shot"])
     for entry in card["inputs"].values():
-        frames = [file["frame"] for file in entry] if isinstance(entry, list) else entry["frames"]
-        if not all(isinstance(frame, int) for frame in frames):
+        frames, hashes = _told(entry)
+        if not (all(isinstance(frame, int) for frame in frames) and all(isinstance(digest, str) for digest in hashes)):
             raise ValueError(f"its inputs are at {frames!r}")
     return dict(card)
+
+
+def _told(entry: Any) -> tuple[list[Any], list[Any]]:
+    """The frames and hashes of an input, on a take's card or on a picture's."""
+    if isinstance(entry, list):
+        return [file["frame"] for file in entry], [file["sha256"] for file in entry]
+    return list(entry["frames"]), [entry["sha256"]]

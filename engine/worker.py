@@ -38,6 +38,7 @@ from .protocol import (
     known_as,
     link,
     refused,
+    sentence,
     write_atomic,
 )
 from .provenance import KEY, Card, Meanwhile, card_of, changed, embedded, keep, kept, used
@@ -196,7 +197,7 @@ def _attempt(folder: JobFolder, models: Models, tell: Tell, machine: Machine) ->
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return Failed(str(refused(folder.path, error)), id=DISK_FULL)
         text = f"Pegbar made a mistake ({type(error).__name__}: {error}): your frames are safe, send the report to the makers"
-        return Failed(text, traceback.format_exc(), BUG)
+        return Failed(sentence(text), traceback.format_exc(), BUG)
 
 
 def _generate(folder: JobFolder, models: Models, tell: Tell, machine: Machine) -> None:
