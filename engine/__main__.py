@@ -26,6 +26,7 @@ from .licences import as_json, as_text, of_folder
 from .models import commands as models_commands
 from .pipelines.vidsketch import TRAINING
 from .protocol import Cancelled, Done, Event, Failed, FrameWritten, JobFolder, PegbarError, Progress, Warned
+from .setup import bundling
 from .weights import Machine, locate
 from .worker import Models, code_of, run_job, serve
 
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             serve(options.folder, machine_of(options))
         if options.command in ("models", "fetch", "import"):
             models_commands.run(options, say)
+            return DONE
+        if options.command == "bundle":
+            bundling.make(options, say)
             return DONE
         if options.command == "report":
             print((as_json if options.json else as_text)(of_folder(options.folder), f"in {options.folder}"))

@@ -18,6 +18,7 @@ from .drawing.frames import encode_png, read_movie
 from .models import commands as models_commands
 from .pipelines.vidsketch import TRAINING
 from .protocol import InputFile, Job, JobFolder, PegbarError, Shot, refused, write_atomic
+from .setup import bundling
 from .spec import SUFFIXES, Input, Param, Pipeline, check, complete
 from .weights import Machine, given_folders, given_memory, missing
 
@@ -47,6 +48,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     for command in (run, serve):
         _add_machine(command)
     models_commands.add(commands)
+    bundling.add_options(commands.add_parser("bundle", help="make a folder from which the engine installs without a network"))
     report = commands.add_parser("report", help="which takes may be used commercially, and why")
     report.add_argument("folder", type=Path, metavar="TAKES_FOLDER", help="a folder with takes in it, however deep")
     report.add_argument("--json", action="store_true", help="for other programs")

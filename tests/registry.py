@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 VERSION = "1.0"
 
@@ -61,7 +62,7 @@ class Registry:
             return self._status(request, 401)
         if found := re.fullmatch(r"/simple/([^/]+)/", path):
             return self._page(request, found[1])
-        name = path.rsplit("/", 1)[-1]
+        name = unquote(path.rsplit("/", 1)[-1])
         if name not in self.files:
             return self._status(request, 404)
         self.asked.append((name, request.headers.get("Range", "")))

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from pegbar.engine.protocol import PegbarError, lock
-from pegbar.engine.setup import environment, locks, machine, uv
+from pegbar.engine.setup import bundle, environment, locks, machine, uv
+from pegbar.engine.setup.__main__ import main as bundling_main
 from pegbar.engine.setup.environment import Wanted, set_up
 from pegbar.engine.setup.places import Places
 from pegbar.engine.setup.state import Home, State, amount, duration
@@ -288,3 +289,18 @@ def test_amounts_and_times_are_said_as_people_say_them():
     assert [duration(s) for s in (3, 38, 88, 640, 7200)] == ["5 s", "40 s", "1 min 30 s", "10 min", "2.0 h"]
     state = State("running", done=1_100_000_000, total=2_400_000_000, speed=14e6, left_s=88.0, text="Downloading PyTorch")
     assert state.words == "Downloading PyTorch 1.1 of 2.4 GB · 14 MB/s · 1 min 30 s left"
+
+
+def test_a_bundle_installs_without_a_network(home, platform, registry, monkeypatch, tmp_path):
+    file, data = wheel("uv", {"uv/__init__.py": b""}, uv.VERSION)
+    monkeypatch.setitem(uv.WHEELS, platform, locks.Wheel(file, registry.add(file, data), len(data), 100))
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS_JSON_URL", str(tmp_path / "none.json"))
+    (tmp_path / "none.json").write_text("{}")
+    command = ["bundle", str(tmp_path / "bundle"), "--index", f"{registry.url}/simple"]
+    assert bundling_main(command) == 0
+    registry.files.clear()
+    opened = bundle.opened(tmp_path / "bundle")
+    state = set_up(home, Wanted("core", platform, "core"), Places(opened, (), (), online=False))
+    assert state.name == "done" and state.bundle == str(tmp_path / "bundle"), state
+    state = set_up(home, Wanted("diffusion", "windows-arm64", "core"), Places(opened, (), (), online=False))
+    assert "is a bundle for" in state.error or "no engine for" in state.error

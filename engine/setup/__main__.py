@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..protocol import PegbarError
-from . import bundling, environment, locks, machine, places
+from . import bundling, environment, machine, places
 from .bundle import opened
 from .state import Home, State
 
@@ -95,17 +95,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--owned", action="store_true", help="pause when stdin ends")
     for name, text in (("look", "say in machine.json what this machine has"), ("remove", "remove the engine")):
         commands.add_parser(name, help=text).add_argument("--folder", type=Path, required=True)
-    add_bundle(commands.add_parser("bundle", help="make a folder that installs without a network"))
+    bundling.add_options(commands.add_parser("bundle", help="make a folder that installs without a network"))
     return top
-
-
-def add_bundle(command: argparse.ArgumentParser) -> None:
-    """The options of `bundle`, which the engine's own command line has, too."""
-    command.add_argument("folder", type=Path, metavar="FOLDER", help="the bundle; a new or an empty folder, or one to go on with")
-    command.add_argument("--platform", default="", choices=("", *bundling.PLATFORMS), metavar="NAME", help=", ".join(bundling.PLATFORMS))
-    command.add_argument("--backend", default="core", choices=("core", "cpu", "cuda", "rocm", "mps"), help="default: core")
-    command.add_argument("--python", default=locks.PYTHONS[0], choices=locks.PYTHONS, help=f"default: {locks.PYTHONS[0]}")
-    command.add_argument("--index", default="", metavar="URL", help="a mirror of the package index")
 
 
 if __name__ == "__main__":

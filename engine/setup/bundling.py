@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .. import __version__
 from ..errors import ENGINE_MISSING
@@ -15,6 +15,17 @@ from . import bundle, download, locks, machine, places, uv
 from .state import Home, amount
 
 PLATFORMS = tuple(uv.WHEELS)
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """The options of the command `bundle`."""
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="the bundle; a new or an empty folder, or one to go on with")
+    command.add_argument(
+        "--platform", default="", choices=("", *PLATFORMS), metavar="NAME", help=f"default: this one; {', '.join(PLATFORMS)}"
+    )
+    command.add_argument("--backend", default="core", choices=("core", "cpu", "cuda", "rocm", "mps"), help="default: core")
+    command.add_argument("--python", default=locks.PYTHONS[0], choices=locks.PYTHONS, help=f"default: {locks.PYTHONS[0]}")
+    command.add_argument("--index", default="", metavar="URL", help="a mirror of the package index")
 
 
 def make(options: argparse.Namespace, say: Callable[[str], None]) -> None:
@@ -55,19 +66,18 @@ def _python(folder: Path, platform: str, version: str, say: Callable[[str], None
         home = Home(Path(scratch))
         home.make()
         tool = uv.find(home, machine.this_platform()) or uv.get(home, machine.this_platform(), places.configured(), lambda done: None)
-        target = platform.replace("macos", "darwin").replace("arm64", "aarch64")
+        target = platform.replace("arm64", "aarch64")
         said = tool.run("python", "list", version, "--all-platforms", "--only-downloads", "--output-format", "json")
     listed = [one for one in json.loads(said or "[]") if _is_for(one, target)]
     if not listed:
         say(f"uv knows no Python {version} for {platform}: the computer needs one of its own")
         return ""
     url = str(listed[0]["url"])
-    name = "python/" + "/".join(urlsplit(url).path.split("/")[-2:])
+    name = "python/" + "/".join(unquote(urlsplit(url).path).split("/")[-2:])
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     try:
-        say(f"Python: {url.rsplit('/', 1)[-1]}")
-        sha256 = str(listed[0].get("sha256") or "")
-        download.fetch(url, folder / name, sha256)
+        say(f"Python: {name.rsplit('/', 1)[-1]}")
+        download.fetch(url, folder / name, "")  # uv knows its hash, and checks it when it installs it
         return name
     except PegbarError as error:
         say(f"{error}. The bundle comes without a Python: the computer needs Python {version} of its own")
@@ -76,5 +86,5 @@ def _python(folder: Path, platform: str, version: str, say: Callable[[str], None
 
 def _is_for(one: dict[str, object], target: str) -> bool:
     system, machine_ = target.split("-")
-    libc = one.get("libc") in ("gnu", "none", None)
-    return bool(one.get("url")) and one.get("os") == system and one.get("arch") == machine_ and libc and one.get("variant") == "default"
+    wanted = {"implementation": "cpython", "variant": "default", "os": system, "arch": machine_}
+    return all(one.get(name) == value for name, value in wanted.items()) and one.get("libc") in ("gnu", "none") and bool(one.get("url"))

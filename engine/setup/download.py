@@ -45,7 +45,7 @@ Tell = Callable[[int], None]
 
 
 def fetch(url: str, path: Path, sha256: str, tell: Tell = lambda done: None, stall_s: float = STALL_S, wait_s: float = WAIT_S) -> None:
-    """Fetches `url` to `path`, whose SHA-256 it has in the end. Raises PegbarError where the server refuses or stays away, where the disk
+    """Fetches `url` to `path`, whose SHA-256 it has in the end; where that is empty, whoever opens the file checks it. Raises PegbarError where the server refuses or stays away, where the disk
     is full, or where the file is another one; its parts stay, but for those of a wrong file."""
     part = path.with_name(path.name + ".part")
     tries, wrong, size = 0, 0, -1
@@ -54,7 +54,7 @@ def fetch(url: str, path: Path, sha256: str, tell: Tell = lambda done: None, sta
         try:
             tell(before)
             _go_on(url, part, before, tell, stall_s)
-            if sha256_of(part) == sha256:
+            if not sha256 or sha256_of(part) == sha256:
                 os.replace(part, path)
                 return
             _drop(part)

@@ -89,7 +89,8 @@ def _steps(home: Home, wanted: Wanted, places: Places, teller: Teller) -> str:
 
 def _uv(home: Home, wanted: Wanted, places: Places, teller: Teller) -> uv.Uv:
     teller.step(UV, "Preparing")
-    if found := uv.find(home, wanted.platform):
+    found = uv.find(home, wanted.platform)
+    if found and (places.bundle is None or "PEGBAR_UV" in os.environ):  # a bundle's Python is one that its own uv knows
         return found
     wheel = uv.WHEELS[wanted.platform]
     check_space(home.path, wheel.bytes + wheel.unpacked, "The installer")
