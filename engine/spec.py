@@ -149,6 +149,11 @@ class Weights:
     """The steps to get it where no program can, or the original of what is fetched."""
 
     @property
+    def fetched_as(self) -> str:
+        """The name that it gets when it is fetched."""
+        return self.files[0] if self.files and self.files[0] in self.names else self.names[0]
+
+    @property
     def page(self) -> str:
         """The web page where it is published and its licence can be read."""
         return f"https://{self.source.split(',')[0]}"

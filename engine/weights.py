@@ -56,7 +56,7 @@ def locate(spec: Pipeline, folders: Sequence[Path]) -> Mapping[str, Path]:
     A collection (`Weights.joined`) lies in all folders that have one: see `everywhere`."""
     found = _found(spec, folders)
     if lacking := missing(spec, folders):
-        wanted = " and ".join(f"{weights.names[0]} ({weights.gigabytes:g} GB, {weights.source})" for weights in lacking)
+        wanted = " and ".join(f"{weights.fetched_as} ({weights.gigabytes:g} GB, {weights.source})" for weights in lacking)
         where = (
             f"put {'it' if len(lacking) == 1 else 'them'} into {folders[0] / spec.weights_folder}" if folders else "choose a weights folder"
         )

@@ -1,5 +1,7 @@
 """The published models as panels show them: a card a model in the preferences, and where a method lacks one, what it takes to get it."""
 
+from collections.abc import Sequence
+
 import bpy
 
 from ..engine.models.cards import COMMERCIAL, Card
@@ -20,15 +22,16 @@ def sidebar(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeli
         text(box, context, f"Downloading the models of {spec.label}", "IMPORT")
         _running(box, context, spec)
         return
-    size = sum(weights.gigabytes for weights in lacking)
-    text(
-        box, context, f"{spec.label} needs {size:.2g} GB of published models. {amount(models.free())} free in {models.folder(spec)}", "INFO"
-    )
+    text(box, context, f"{spec.label} needs {_gigabytes(lacking)} of published models. {amount(models.free())} free.", "INFO")
     for weights in lacking:
-        text(box, context, f"{weights.names[0]}, {weights.gigabytes:.2g} GB: {weights.purpose}", "DOT")
-        _licence(box, context, weights)
+        row = box.row()
+        row.label(text=f"{weights.fetched_as}, {_gigabytes([weights])}")
+        row.label(text=COMMERCIAL[weights.commercial].capitalize(), icon=ICONS[weights.commercial])
         if not weights.repository:
             _by_hand(box, context, weights)
+    gates = [weights for weights in lacking if weights.terms and weights.repository]
+    if unread := [weights for weights in gates if not models.accepted(weights)]:
+        _gate(box, context, spec, unread[0], f"Terms {len(gates) - len(unread) + 1} of {len(gates)}, {unread[0].fetched_as}:")
     _get(box, context, spec, lacking)
 
 
@@ -48,15 +51,16 @@ def section(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 
 def _method(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline) -> None:
     """A method's line, and its cards where it is open."""
-    lacking, going, own = models.missing(spec), fetching.of(spec.name), preferences()
+    lacking, own = models.missing(spec), preferences()
     is_open = spec.name in own.open_models
     row = layout.row()
+    row.use_property_split = False
     row.prop_enum(own, "open_models", spec.name, icon="DOWNARROW_HLT" if is_open else "RIGHTARROW")
-    if going and going.phase == "running":
+    if _is_going(spec):
+        going = fetching.of(spec.name)
         row.progress(text=going.bar, factor=going.share)
     elif lacking:
-        size = sum(weights.gigabytes for weights in lacking)
-        row.label(text=f"{STATES['begun' if fetching.begun(spec) else 'missing']}, {size:.2g} GB", icon="IMPORT")
+        row.label(text=f"{STATES['begun' if fetching.begun(spec) else 'missing']}, {_gigabytes(lacking)}", icon="IMPORT")
     else:
         row.label(text=f"Installed, {amount(sum(card.size for card in models.cards(spec)))}", icon="CHECKMARK")
     if is_open:
@@ -73,11 +77,12 @@ def _cards(box: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline, 
 def _card(box: bpy.types.UILayout, context: bpy.types.Context, card: Card) -> None:
     weights = card.weights
     row = box.row()
-    row.label(text=f"{weights.names[0]}{'' if weights.required else ', optional'}", icon="FILE_VOLUME")
-    size = amount(card.size) if card.path else f"{weights.gigabytes:.2g} GB"
+    name = card.path.name if card.path else weights.fetched_as
+    row.label(text=f"{name}{'' if weights.required else ', optional'}", icon="FILE_VOLUME")
+    size = amount(card.size) if card.path else _gigabytes([weights])
     row.label(text=f"{STATES[card.state]}, {size}", icon="CHECKMARK" if card.state == "installed" else "NONE")
     text(box, context, f"{weights.purpose}.")
-    _licence(box, context, weights, asks=card.path is None and not _is_going(card.spec))
+    _licence(box, context, card)
     if card.path:
         text(box, context, f"In {card.path.parent}{'' if card.is_own else ', a shared folder'}", "FILE_FOLDER")
     if card.damaged:
@@ -99,19 +104,23 @@ def _buttons(row: bpy.types.UILayout, card: Card) -> None:
         one.pipeline, one.model = card.spec.name, card.weights.name
 
 
-def _licence(box: bpy.types.UILayout, context: bpy.types.Context, weights: Weights, asks: bool = True) -> None:
+def _licence(box: bpy.types.UILayout, context: bpy.types.Context, card: Card) -> None:
     """The licence in plain words; where it has to be accepted the terms, the page and the tick."""
-    chip = COMMERCIAL[weights.commercial]
-    text(box, context, f"{chip[0].upper()}{chip[1:]}. {weights.reason}. Licence: {weights.licence}", ICONS[weights.commercial])
-    if not (asks and weights.terms and weights.repository):
-        return
-    spec = next(spec for spec in fetching.specs() if weights in spec.weights)
-    gate = box.box()
-    if not models.accepted(weights):
-        text(gate, context, weights.terms)
+    weights = card.weights
+    chip = COMMERCIAL[weights.commercial].capitalize()
+    text(box, context, f"{chip}. {weights.reason}. Licence: {weights.licence}", ICONS[weights.commercial])
+    if card.path is None and weights.terms and weights.repository and not _is_going(card.spec):
+        _gate(box, context, card.spec, weights)
+
+
+def _gate(box: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline, weights: Weights, title: str = "") -> None:
+    """The terms of a model in plain words, its page, and the tick that they are kept to."""
+    gate, is_accepted = box.box(), models.accepted(weights)
+    if not is_accepted:
+        text(gate, context, f"{title} {weights.terms}".strip())
     row = gate.row(align=True)
     page = row.operator("pegbar.open_model_page", text="Read the Licence", icon="URL")
-    tick = row.operator("pegbar.accept_terms", icon="CHECKBOX_HLT" if models.accepted(weights) else "CHECKBOX_DEHLT")
+    tick = row.operator("pegbar.accept_terms", icon="CHECKBOX_HLT" if is_accepted else "CHECKBOX_DEHLT")
     for button in (page, tick):
         button.pipeline, button.model = spec.name, weights.name
 
@@ -156,6 +165,8 @@ def _download(
     begun = fetching.begun(spec) or (going is not None and going.phase in ("paused", "failed"))
     if begun and going and going.phase == "paused" and going.progress:
         box.progress(text=f"Paused, {going.bar}", factor=going.share)
+    if engine_python() is None:
+        text(box, context, "The engine fetches models: install it first.", "INFO")
     row = box.row(align=True)
     row.scale_y = 1.3
     row.enabled = engine_python() is not None and all(models.accepted(weights) for weights in fetchable)
@@ -164,6 +175,10 @@ def _download(
     ).pipeline = spec.name
     if begun:
         row.operator("pegbar.cancel_download", text="", icon="X").pipeline = spec.name
+
+
+def _gigabytes(wanted: Sequence[Weights]) -> str:
+    return amount(int(sum(weights.gigabytes for weights in wanted) * 1e9))
 
 
 def _is_going(spec: Pipeline) -> bool:

@@ -100,7 +100,7 @@ def start(spec: Pipeline, name: str = "") -> Activity:
         raise PegbarError("Blender is set to work offline: allow online access, or import the files", OFFLINE)
     wanted = [weights for weights in spec.weights if weights.name == name] if name else _fetchable(models.missing(spec))
     if unread := [weights for weights in wanted if not models.accepted(weights)]:
-        text = f"Read the terms of {unread[0].names[0]} and press Our Use Is Allowed, if it is"
+        text = f"Read the terms of {unread[0].fetched_as} and press Our Use Is Allowed, if it is"
         raise PegbarError(text, LICENCE)
     only = [word for weights in wanted for word in ("--only", weights.name)]
     return _begin(spec.name, ["fetch", spec.name, *only, "--accept-terms"])

@@ -108,7 +108,7 @@ def reason(context: bpy.types.Context, spec: Pipeline) -> str:
     try:
         request(context, spec.name)
         if lacking := models.missing(spec):
-            return f"{spec.label} needs {' and '.join(weights.names[0] for weights in lacking)} in {models.folder(spec)}"
+            return f"{spec.label} needs {' and '.join(weights.fetched_as for weights in lacking)} in {models.folder(spec)}"
     except PegbarError as error:
         return str(error)
     return ""

@@ -1,6 +1,6 @@
 """A Hugging Face of one's own on 127.0.0.1, with a repository in each `owner/name` of a folder, and faults as a test asks for them.
 
-usage: python -m tests.hub FOLDER [BYTES_A_SECOND]   (prints its address; ends when stdin ends)
+usage: python tests/hub.py FOLDER [BYTES_A_SECOND [TOKEN]]   (prints its address; ends when stdin ends)
 """
 
 import contextlib
@@ -175,6 +175,7 @@ def _metadata(path: Path) -> dict:
 
 
 if __name__ == "__main__":
-    with serving(Path(sys.argv[1]), slow=float(sys.argv[2]) if len(sys.argv) > 2 else 0.0) as served:
+    words = [*sys.argv[1:], "0", ""]
+    with serving(Path(words[0]), slow=float(words[1]), token=words[2] if len(sys.argv) > 3 else "") as served:
         print(served.url, flush=True)
         sys.stdin.read()

@@ -250,7 +250,7 @@ def test_a_folder_that_holds_all_is_taken_as_a_whole(tmp_path):
         + ["text_encoder/model.safetensors"] + [f"{part}/diffusion_pytorch_model.safetensors" for part in ("unet", "vae")]
     )  # fmt: skip
     assert (found["sd15"] / "unet/diffusion_pytorch_model.safetensors").samefile(blob)
-    assert all(", of another make than the published one: linked to" in text for text in said), said
+    assert all(", though not all of its tensors are as published: linked to" in text for text in said), said
     (listing,) = (param.listing for param in vidsketch.SPEC.params if param.listing)
     assert [entry.name for entry in listed(vidsketch.SPEC, listing, (tmp_path / "own",))] == ["candle"]
 

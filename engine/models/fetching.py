@@ -91,8 +91,7 @@ def _tell_one(tell: Callable[[str, int], None], before: int, name: str, done: in
 
 def target_of(spec: Pipeline, weights: Weights, own: Path) -> Path:
     """Where a checkpoint is fetched to."""
-    name = weights.files[0] if weights.files and weights.files[0] in weights.names else weights.names[0]
-    return own / spec.weights_folder / name
+    return own / spec.weights_folder / weights.fetched_as
 
 
 def _planned(spec: Pipeline, weights: Weights, own: Path, hub: Hub, tell: Tell) -> Plan:

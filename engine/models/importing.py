@@ -48,6 +48,11 @@ class Found:
         first = next(iter(self.files.items()))
         return first[1] if first[0] == "" else first[1].parents[first[0].count("/")]
 
+    @property
+    def name(self) -> str:
+        """What the user knows it by."""
+        return next(iter(self.files.values())).name if self.weights.joined else self.place.name
+
 
 def take(paths: Sequence[Path], folders: Sequence[Path], tell: Tell, say: Say, copy: bool = False) -> list[Path]:
     """Takes what is known among files and folders into the first of the folders, and says of each file what it is; gives the places.
@@ -162,7 +167,7 @@ def _placed(found: Found, folders: Sequence[Path], tell: Tell, say: Say, copy: b
     """Puts a checkpoint to where it is looked for; None where it is there, or there is no name for it."""
     spec, weights, own = found.spec, found.weights, folders[0]
     label = next(iter(CHECKPOINTS[spec.name, weights.name].values())).label
-    what = f"{found.place.name} is {label}" + ("" if found.is_exact else ", of another make than the published one")
+    what = f"{found.name} is {label}" + ("" if found.is_exact else ", though not all of its tensors are as published")
     if weights.name == "svd" and "xt" in found.place.stem.lower():
         say(
             f"{found.place.name} is Stable Video Diffusion, by its name the model of 25 frames: {spec.label} needs that of 14, svd.safetensors"

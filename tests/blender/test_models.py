@@ -74,13 +74,15 @@ class Drawn:
 
 
 def accept_all():
-    for name in ("svd", "lvcd"):
+    for number, name in enumerate(("svd", "lvcd"), 1):
+        assert f"Terms {number} of 2" in sidebar().text
         assert bpy.ops.pegbar.accept_terms(pipeline="lvcd", model=name) == {"FINISHED"}
 
 
 def test_a_missing_model_is_offered_with_its_terms_and_comes_when_they_are_accepted(hub, tmp_path):
     paper = sidebar()
-    assert "LVCD needs 11 GB of published models" in paper.text and "Commercial use unclear." in paper.text
+    assert "LVCD needs 11.1 GB of published models." in paper.text and "Commercial use unclear" in paper.text
+    assert "Terms 1 of 2, svd.safetensors:" in paper.text
     assert paper.button("pegbar.download_model") == ("Download Model", False)
     assert paper.button("pegbar.accept_terms") and paper.button("pegbar.open_model_page")
     with pytest.raises(RuntimeError, match=r"Read the terms of svd\.safetensors"):

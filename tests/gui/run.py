@@ -20,7 +20,7 @@ KILLED = CHROOT / "pb/run/killed"
 ORPHAN_S = 5
 PUBLISHED = ("flipsketch", "lvcd", "dropletvideo", "vidsketch")
 """Scripts that run a published pipeline, on a tiny random checkpoint, by the engine with torch."""
-ALL = ("panels", "responsive", "interrupted", "killed", "traced", "setup", *PUBLISHED)
+ALL = ("panels", "responsive", "interrupted", "killed", "traced", "setup", "models", *PUBLISHED)
 TRACED = 8
 """Frames of the moving drawing that is traced."""
 DIFFUSION = os.environ.get("PEGBAR_DIFFUSION_PYTHON", str(HERE.parents[1] / ".venv/diffusion/bin/python"))
@@ -71,6 +71,26 @@ def setup() -> int:
         return window("setup", seconds=900)
 
 
+def models() -> int:
+    """Has a window fetch LVCD's models, tiny ones, from a hub on this computer, and import files of other names."""
+    sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
+    from hollow import safetensors
+    from hub import serving
+
+    from engine.models import signatures
+
+    folder, downloads = DIST / "hub", DIST / "downloads"
+    for path in (folder, downloads):
+        shutil.rmtree(path, ignore_errors=True)
+    for name in ("stabilityai/stable-video-diffusion-img2vid/svd.safetensors", "Kijai/LVCD-pruned/lvcd-fp16.safetensors"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(os.urandom(20_000_000))
+    safetensors(downloads / "sketch (2).safetensors", dict(signatures.MOTION.tells))
+    safetensors(downloads / "wallpaper.safetensors", {"a": (3, 3)})
+    with serving(folder, slow=4e6) as hub, serving(folder, token="hf_1") as gated:
+        return window("models", hub.url, gated.url, str(downloads))
+
+
 @contextlib.contextmanager
 def patched(variables: dict[str, str]) -> Iterator[None]:
     """These variables for what is started inside."""
@@ -100,7 +120,9 @@ def traced() -> int:
 
 def main(scripts: list[str]) -> int:
     subprocess.run([str(HERE / "gui.sh"), "install", "sid", str(archive())], check=True)
-    run = {"killed": killed, "traced": traced, "setup": setup} | {script: partial(published, script) for script in PUBLISHED}
+    run = {"killed": killed, "traced": traced, "setup": setup, "models": models} | {
+        script: partial(published, script) for script in PUBLISHED
+    }
     codes = {script: run[script]() if script in run else window(script) for script in scripts}
     print("\n" + "\n".join(f"{script}: {'passed' if code == 0 else f'FAILED ({code})'}" for script, code in codes.items()))
     return int(any(codes.values()))
