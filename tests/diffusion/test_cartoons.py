@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pegbar.training.flat.cartoons import HELD_OUT, TRAINING, Clip, clean, clip, clothes, faces, hair, palette, people, props, wear
 from pegbar.training.flat.cartoons.backdrops import BACKDROPS
-from pegbar.training.flat.cartoons.creatures import BEASTS
+from pegbar.training.flat.cartoons.beasts import BEASTS
 from pegbar.training.flat.cartoons.figures import Figure, Wave, pose
 from pegbar.training.flat.cartoons.outlines import box, ellipse
 from pegbar.training.flat.cartoons.scenes import CASTS

@@ -19,6 +19,10 @@ from .studio import Studio
 __all__ = ["HELD_OUT", "TRAINING", "Clip", "Config", "clean", "clip", "palette", "wear"]
 
 
+_NEXT = 1 << 40
+"""From a seed to the one that is taken where its clip shows nothing."""
+
+
 @dataclass(frozen=True)
 class Clip:
     """The line art of an animation and what it is painted with."""
@@ -44,6 +48,8 @@ def clip(seed: int, frames: int, size: tuple[int, int] = (128, 128), config: Con
     times = np.linspace(-span, span, frames).round(9) if frames > 1 else np.zeros(1)
     ids, lines = draw(drawn.shot(times, size), size, drawn.pen.scaled(min(size) / 128))
     ids, count = _compact(ids, lines, studio.used)
+    if count == 1:  # all figures are out of the picture
+        return clip(seed + _NEXT, frames, size, config)
     return Clip(_worn(studio, lines), ids, count)
 
 

@@ -66,7 +66,7 @@ def figures(seed: int, clips: int, config: Config, size: tuple[int, int], frames
     )
 
 
-def regions(ids: NDArray[np.uint8], lines: NDArray[np.uint8], count: int, least: int = 8):
+def regions(ids: NDArray[np.uint8], lines: NDArray[np.uint8], count: int, least: int = 8) -> tuple[NDArray, NDArray, NDArray]:
     """Of the areas that the lines enclose: their most common identity, its pixels, and all pixels."""
     n, labels, stats, _ = cv2.connectedComponentsWithStats((lines < 128).astype(np.uint8), connectivity=4)
     votes = np.bincount(labels.ravel() * count + ids.ravel(), minlength=n * count).reshape(n, count)[1:]

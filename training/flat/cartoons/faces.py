@@ -67,87 +67,109 @@ def ears(head: Head) -> None:
 # --- eyes
 
 
+@dataclass(frozen=True)
+class Eye:
+    """One eye of a head; its kind's function draws it."""
+
+    head: Head
+    x: float
+    y: float
+    size: float
+    look: float
+    """How far it looks aside."""
+    white: int
+    iris: int
+    low: int
+    """The paint of the iris's lower half."""
+    lids: int
+    """The act that closes it."""
+
+    def part(self, w: float, h: float, paint: int, above: float, aside: float = 0.0, lower: float = 0.0, **settings) -> None:
+        """Adds an ellipse of that half width and half height, moved aside and lower; all in shares of the eye's size."""
+        outline = outlines.ellipse(w * self.size, h * self.size, (self.x + aside * self.size, self.y + lower * self.size))
+        self.shape(outline, paint, above, **settings)
+
+    def shape(self, outline: Points, paint: int, above: float, **settings) -> None:
+        """Adds an outline that closes with the lids."""
+        self.head.on(outline, paint, above, act=self.lids, pivot=self.y, **({"ink": 0.0} if paint == INK else {}), **settings)
+
+    def inside(self, w: float, h: float, aside: float, lower: float, width: float, height: float) -> Points:
+        """An ellipse cut by the eye's own, of half a `width` and a `height`."""
+        at = (self.x + aside * self.size, self.y + lower * self.size)
+        outline = outlines.ellipse(w * self.size, h * self.size, at)
+        return outlines.within(outline, (self.x, self.y), width * self.size, height * self.size)
+
+
 def eyes(head: Head) -> None:
     """Two eyes of one kind with their brows, that blink."""
     studio = head.studio
     kind = EYES[studio.pick("eyes")]
     apart, height = head.w * studio.between(0.38, 0.5), head.h * studio.between(-0.02, 0.2)
-    size = head.w * studio.between(0.18, 0.3)
-    paints = {"white": studio.paint("white", 0.7), "iris": studio.paint("iris", 0.2)}
-    paints["low iris"] = studio.either(paints["iris"])
-    lids = head.figure.act(studio.winks(0.15)) if studio.chance(0.5) else 0
-    look = studio.between(-0.25, 0.25) * size
-    for side in (-1, 1):
-        kind(head, (side * apart, height), size, look, paints, {"act": lids, "pivot": height})
+    size, look = head.w * studio.between(0.18, 0.3), studio.between(-0.25, 0.25)
+    white, iris = studio.paint("white", 0.7), studio.paint("iris", 0.2)
+    low, lids = studio.either(iris), head.figure.act(studio.winks(0.15)) if studio.chance(0.5) else 0
+    for x in (-apart, apart):
+        kind(Eye(head, x, height, size, look, white, iris, low, lids))
     if studio.chance(0.7):
         _brows(head, apart, height - size * studio.between(1.5, 2.1), size)
 
 
 def _brows(head: Head, apart: float, height: float, size: float) -> None:
     tilt, thick = head.studio.between(-0.35, 0.35), head.studio.between(0.15, 0.45)
-    paint = head.studio.pick({"ink": 0.4, "hair": 0.35, "stroke": 0.25})
+    kind = head.studio.pick({"ink": 0.4, "hair": 0.35, "stroke": 0.25})
+    spine = outlines.arc(size, size * 0.45, -2.7, -0.45, n=7)
     for side in (-1, 1):
-        spine = outlines.arc(size, size * 0.45, -2.7, -0.45, n=7)
-        brow = outlines.turned(spine if paint == "stroke" else outlines.ribbon(spine, size * thick), side * tilt)
-        brow = outlines.moved(brow, side * apart, height + size * 0.4)
-        if paint == "stroke":
+        brow = spine if kind == "stroke" else outlines.ribbon(spine, size * thick)
+        brow = outlines.moved(outlines.turned(brow, side * tilt), side * apart, height + size * 0.4)
+        if kind == "stroke":
             head.on(brow, NONE, 0.5, line=(0, len(brow)))
         else:
-            head.on(brow, INK if paint == "ink" else head.hair, 0.5, ink=0 if paint == "ink" else 0.8)
+            head.on(brow, INK if kind == "ink" else head.hair, 0.5, ink=0 if kind == "ink" else 0.8)
 
 
-def _dot(head, at, size, look, paints, lids) -> None:
-    head.on(outlines.ellipse(size * 0.4, size * 0.55, at), INK, 0.3, ink=0, **lids)
+def _dot(eye: Eye) -> None:
+    eye.part(0.4, 0.55, INK, 0.3)
 
 
-def _plain(head, at, size, look, paints, lids) -> None:
-    x, y = at
-    head.on(outlines.ellipse(size, size * 1.15, at), paints["white"], 0.3, **lids)
-    head.on(outlines.ellipse(size * 0.35, size * 0.45, (x + look, y)), INK, 0.4, ink=0, **lids)
+def _plain(eye: Eye) -> None:
+    eye.part(1, 1.15, eye.white, 0.3)
+    eye.part(0.35, 0.45, INK, 0.4, eye.look)
 
 
-def _cartoon(head, at, size, look, paints, lids) -> None:
-    x, y = at
-    iris = outlines.within(outlines.ellipse(size * 0.6, size * 0.7, (x + look, y)), at, size * 0.95, size * 1.1)
-    head.on(outlines.ellipse(size, size * 1.2, at), paints["white"], 0.3, **lids)
-    head.on(iris, paints["iris"], 0.35, **lids)
-    head.on(outlines.ellipse(size * 0.27, size * 0.33, (x + look, y)), INK, 0.4, ink=0, **lids)
-    head.on(outlines.ellipse(size * 0.2, size * 0.22, (x + look + size * 0.25, y - size * 0.3)), paints["white"], 0.45, ink=0.5, **lids)
+def _cartoon(eye: Eye) -> None:
+    eye.part(1, 1.2, eye.white, 0.3)
+    eye.shape(eye.inside(0.6, 0.7, eye.look, 0, 0.95, 1.1), eye.iris, 0.35)
+    eye.part(0.27, 0.33, INK, 0.4, eye.look)
+    eye.part(0.2, 0.22, eye.white, 0.45, eye.look + 0.25, -0.3, ink=0.5)
 
 
-def _anime(head, at, size, look, paints, lids) -> None:
-    x, y = at
-    w, h = size, size * 1.45
-    white = outlines.path(
-        [(x - w, y + h * 0.1), (x - w * 0.5, y - h * 0.85), (x + w * 0.5, y - h * 0.85), (x + w, y + h * 0.1), (x, y + h)], 4
-    )
-    iris = outlines.within(outlines.ellipse(w * 0.68, h * 0.8, (x + look, y)), at, w * 0.92, h * 0.88)
-    low = outlines.within(outlines.ellipse(w * 0.5, h * 0.35, (x + look, y + h * 0.4)), at, w * 0.85, h * 0.8)
-    head.on(white, paints["white"], 0.3, **lids)
-    head.on(iris, paints["iris"], 0.35, **lids)
-    head.on(low, paints["low iris"], 0.37, ink=0.6, **lids)
-    head.on(outlines.ellipse(w * 0.25, h * 0.35, (x + look, y)), INK, 0.4, ink=0, **lids)
-    head.on(outlines.ellipse(w * 0.24, h * 0.22, (x + look - w * 0.25, y - h * 0.4)), paints["white"], 0.45, ink=0.5, **lids)
-    lash = outlines.ribbon(outlines.arc(w * 1.05, h * 0.95, -2.9, -0.25, at, 9), size * 0.22 * np.sin(np.linspace(0.3, 2.8, 9)))
-    head.on(lash, INK, 0.46, ink=0, **lids)
+def _anime(eye: Eye) -> None:
+    """A tall eye: white, an iris of two tones, pupil, highlight, upper lashes."""
+    white = np.array([(-1, 0.15), (-0.5, -1.23), (0.5, -1.23), (1, 0.15), (0, 1.45)]) * eye.size + (eye.x, eye.y)
+    eye.shape(outlines.path(white, 4), eye.white, 0.3)
+    eye.shape(eye.inside(0.68, 1.16, eye.look, 0, 0.92, 1.28), eye.iris, 0.35)
+    eye.shape(eye.inside(0.5, 0.5, eye.look, 0.58, 0.85, 1.16), eye.low, 0.37, ink=0.6)
+    eye.part(0.25, 0.5, INK, 0.4, eye.look)
+    eye.part(0.24, 0.32, eye.white, 0.45, eye.look - 0.25, -0.58, ink=0.5)
+    upper = outlines.arc(eye.size * 1.05, eye.size * 1.38, -2.9, -0.25, (eye.x, eye.y), 9)
+    eye.shape(outlines.ribbon(upper, eye.size * 0.22 * np.sin(np.linspace(0.3, 2.8, 9))), INK, 0.46)
 
 
-def _sleepy(head, at, size, look, paints, lids) -> None:
-    x, y = at
-    head.on(outlines.ellipse(size, size, at), paints["white"], 0.3, **lids)
-    head.on(outlines.ellipse(size * 0.45, size * 0.45, (x + look, y + size * 0.25)), paints["iris"], 0.35, **lids)
-    head.on(outlines.ellipse(size * 0.2, size * 0.2, (x + look, y + size * 0.25)), INK, 0.4, ink=0, **lids)
-    head.on(outlines.arc(size * 1.02, size * 1.02, np.pi, 2 * np.pi, (x, y), 12), head.studio.paint("lid", 0.9), 0.45, **lids)
+def _sleepy(eye: Eye) -> None:
+    eye.part(1, 1, eye.white, 0.3)
+    eye.part(0.45, 0.45, eye.iris, 0.35, eye.look, 0.25)
+    eye.part(0.2, 0.2, INK, 0.4, eye.look, 0.25)
+    lid = outlines.arc(eye.size * 1.02, eye.size * 1.02, np.pi, 2 * np.pi, (eye.x, eye.y), 12)
+    eye.shape(lid, eye.head.studio.paint("lid", 0.9), 0.45)
 
 
-def _ringed(head, at, size, look, paints, lids) -> None:
-    x, y = at
-    for share, paint in ((1.2, paints["iris"]), (0.85, paints["white"]), (0.5, paints["iris"])):
-        head.on(outlines.ellipse(size * share, size * share, (x + look * (1 - share), y)), paint, 0.4 - share / 10, **lids)
-    head.on(outlines.ellipse(size * 0.2, size * 0.2, (x + look, y)), INK, 0.41, ink=0, **lids)
+def _ringed(eye: Eye) -> None:
+    for share, paint in ((1.2, eye.iris), (0.85, eye.white), (0.5, eye.iris)):
+        eye.part(share, share, paint, 0.4 - share / 10, eye.look * (1 - share))
+    eye.part(0.2, 0.2, INK, 0.41, eye.look)
 
 
-EYES: dict[str, Callable] = {
+EYES: dict[str, Callable[[Eye], None]] = {
     "dot": _dot,
     "plain": _plain,
     "cartoon": _cartoon,

@@ -239,8 +239,8 @@ class _Skeleton:
         return along, across
 
 
-def _bent(along, across, bend, low, high):
-    """Points along and across a straight bone moved to where they are when it bends by an angle between `low` and `high`; and their own turn."""
+def _bent(along: NDArray, across: NDArray, bend: NDArray, low: NDArray, high: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Points along and across a straight bone, moved to where they are when it bends by an angle between `low` and `high`; and their turn."""
     arc = np.clip(along, low, high) - low
     turn = bend * arc / (high - low)
     chord = arc * np.sinc(turn / (2 * np.pi))

@@ -1,4 +1,4 @@
-"""People from a table of body plans, and the plain dolls of plain clips."""
+"""People from a table of body plans."""
 
 from dataclasses import dataclass, fields
 
@@ -151,74 +151,3 @@ def _head(body: Body) -> Head:
     faces.ears(head)
     studio.solid(figure, bone, faces.skull(head), body.skin, 3.0)
     return head
-
-
-def doll(studio: Studio) -> Figure:
-    """A simple figure: round body, big head, plain limbs."""
-    u, rng, figure = studio.between, studio.rng, Figure()
-    skin, shirt, trousers, hair_paint = (studio.paint() for _ in range(4))
-    shoe = studio.paint() if studio.chance(0.6) else trousers
-    half, tall, head = u(0.28, 0.5), u(0.4, 0.6), u(0.3, 0.48)
-    body = figure.bone(angle=studio.wave(0.1), bend=studio.wave(0.15), soft=(-tall, tall))
-    figure.part(body, outlines.blob(rng, half, tall, 0.1), shirt, 1)
-    if studio.chance(0.5):
-        figure.part(body, outlines.blob(rng, half * 0.8, tall * 0.14, 0.08, (0, u(-0.1, 0.5) * tall)), studio.paint(), 1.1)
-    if studio.chance(0.4):
-        badge = outlines.moved(outlines.angular(rng, studio.whole(3, 6), half * 0.35), u(-0.2, 0.2) * half, u(-0.4, 0.2) * tall)
-        figure.part(body, badge, studio.paint(), 1.2)
-    _plain_legs(studio, figure, body, half, tall, trousers, shoe)
-    _plain_arms(studio, figure, body, half, tall, shirt if studio.chance(0.6) else skin, skin)
-    _plain_head(studio, figure, body, -tall - head * 0.75, head, skin, hair_paint)
-    return figure
-
-
-def _plain_legs(studio, figure, body, half, tall, trousers, shoe) -> None:
-    length, width = studio.between(0.35, 0.6), studio.between(0.09, 0.16)
-    for side in (-1, 1):
-        leg = figure.bone(body, (side * half * 0.5, tall * 0.8), angle=studio.wave(0.35))
-        figure.part(leg, outlines.limb(length, width, width * 0.85), trousers, -1)
-        foot = outlines.blob(studio.rng, width * 1.1, width * 1.2, 0.08, (side * 0.02, length + width * 0.3))
-        figure.part(leg, foot, shoe, 0)
-
-
-def _plain_arms(studio, figure, body, half, tall, sleeve, skin) -> None:
-    length, width = studio.between(0.4, 0.7), studio.between(0.07, 0.13)
-    for side in (-1, 1):
-        level = -2 if studio.chance(0.35) else 2
-        arm = figure.bone(body, (side * half * 0.85, -tall * 0.55), angle=studio.wave(0.6, -side * studio.between(0.1, 1.3)))
-        figure.part(arm, outlines.limb(length, width, width * 0.9), sleeve, level)
-        figure.part(arm, outlines.ellipse(width * 1.2, width * 1.3, (0, length + width * 0.4)), skin, level + 0.1)
-
-
-def _plain_head(studio, figure, body, top, size, skin, hair_paint) -> None:
-    u, rng = studio.between, studio.rng
-    head = figure.bone(body, (0, top), angle=studio.wave(0.15))
-    if studio.chance(0.5):
-        figure.part(head, outlines.blob(rng, size * 1.2, size * 1.2, 0.12, (0, size * 0.1)), hair_paint, 2.5)
-    if studio.chance(0.4):
-        ear, height = studio.either(skin), u(-0.1, 0.8)
-        for side in (-1, 1):
-            figure.part(head, outlines.ellipse(size * 0.28, size * 0.35, (side * size * 0.95, -size * height)), ear, 2.8)
-    figure.part(head, outlines.blob(rng, size * u(0.85, 1.1), size, 0.06), skin, 3)
-    if studio.chance(0.8):
-        _plain_eyes(studio, figure, head, size)
-    if studio.chance(0.6):
-        talk = figure.act(studio.winks(0.3, 0.12)) if studio.chance(0.4) else 0
-        mouth = outlines.ellipse(size * 0.3, size * u(0.08, 0.2), (0, size * 0.5))
-        figure.part(head, mouth, studio.paint(), 3.2, act=talk, pivot=size * 0.5)
-    if studio.chance(0.75):
-        brow = size * u(0.2, 0.6)
-        under = outlines.arc(size * 0.95, brow, 2 * np.pi, np.pi, n=12) + rng.normal(0, 0.04, (12, 2)) * [0, size]
-        figure.part(head, np.concatenate([outlines.arc(size * 1.12, size * 1.1, np.pi, 2 * np.pi, n=14), under]), hair_paint, 3.5)
-    if studio.chance(0.3):
-        figure.part(head, outlines.blob(rng, size * 0.9, size * 0.45, 0.1, (0, -size)), studio.paint(), 3.8)
-
-
-def _plain_eyes(studio, figure, head, size) -> None:
-    white, pupil = studio.paint(), studio.paint()
-    eye, apart = size * studio.between(0.16, 0.28), size * studio.between(0.3, 0.45)
-    lids = figure.act(studio.winks(0.25)) if studio.chance(0.5) else 0
-    for side in (-1, 1):
-        figure.part(head, outlines.ellipse(eye, eye * 1.2, (side * apart, 0)), white, 3.2, act=lids, pivot=0.0)
-        if eye > 0.075:
-            figure.part(head, outlines.ellipse(eye * 0.5, eye * 0.6, (side * apart + eye * 0.2, 0)), pupil, 3.3, act=lids, pivot=0.0)

@@ -6,27 +6,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from . import backdrops, creatures, machines, people, strangers, things
+from . import backdrops, beasts, creatures, dolls, mascots, people, robots, strangers, things, vehicles
 from .drawing import Pen, Shot
 from .figures import INK, NONE, STILL, Figure, Part, Posed, Times, Wave, pose
 from .studio import Studio
 
 CASTS: dict[str, Callable[[Studio], Figure]] = {
     "heap": things.heap,
-    "doll": people.doll,
+    "doll": dolls.doll,
     "person": people.person,
-    "mascot": creatures.mascot,
-    "robot": machines.robot,
-    "beast": creatures.beast,
+    "mascot": mascots.mascot,
+    "robot": robots.robot,
+    "beast": beasts.beast,
     "bird": creatures.bird,
     "fish": creatures.fish,
     "snake": creatures.snake,
-    "car": machines.car,
+    "car": vehicles.car,
     "octopus": strangers.octopus,
     "butterfly": strangers.butterfly,
     "dinosaur": strangers.dinosaur,
-    "ship": machines.ship,
-    "aeroplane": machines.aeroplane,
+    "ship": vehicles.ship,
+    "aeroplane": vehicles.aeroplane,
 }
 
 
