@@ -4,6 +4,7 @@ Knows no method: what a tensor is called where is its pipeline's `convert.py`. N
 """
 
 import pickle
+import struct
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,7 +21,10 @@ Module = TypeVar("Module", bound=torch.nn.Module)
 
 _PLAIN = ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "pathlib.PosixPath", "pathlib.WindowsPath")
 """What trainers keep a number or a path as: pickles call these, and are given nothing instead."""
-_NO_CHECKPOINT = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError, zipfile.BadZipFile)
+_NO_CHECKPOINT = (
+    RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OverflowError, MemoryError,
+    struct.error, zipfile.BadZipFile,
+)  # fmt: skip
 """What PyTorch's unpickler raises of a file that is none it can read."""
 _SHOWN = 4
 """Names that an error lists of many."""
@@ -69,8 +73,8 @@ def read(path: Path) -> Tensors:
 def read_pickle(path: Path) -> Any:
     """What a PyTorch pickle holds, tensors mapped from the disk; objects of a trainer's own classes are there without effect. Raises
     PegbarError where it is damaged or would run code."""
-    zipped = zipfile.is_zipfile(path)
     try:
+        zipped = zipfile.is_zipfile(path)
         if not zipped and _head(path) in (b"PK", b""):
             raise PegbarError(f"{path} is not whole: download it again")
         with torch.serialization.safe_globals(_stand_ins(path) if zipped else []):

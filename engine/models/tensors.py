@@ -35,6 +35,14 @@ _DAMAGED = (
 )
 _BROKEN = (*_DAMAGED, RecursionError, OverflowError, zipfile.BadZipFile, zipfile.LargeZipFile, struct.error, pickle.UnpicklingError)
 
+_BITS = {
+    **dict.fromkeys(("F4",), 4), **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16), **dict.fromkeys(("U32", "I32", "F32"), 32),
+    **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
+}  # fmt: skip
+"""Of one number of each of the format's types."""
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -60,12 +68,12 @@ def _safetensors(path: Path) -> Shapes:
         header = json.loads(file.read(length))
     header.pop("__metadata__", None)
     found, end = {}, 0
-    for name, entry in header.items():
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         found[name] = _shape(entry["shape"])
         first, last = entry["data_offsets"]
-        if not 0 <= first <= last <= size - 8 - length:
-            raise ValueError("it is cut off")
-        end = max(end, last)
+        if first != end or (last - first) * 8 != math.prod(found[name]) * _BITS[entry["dtype"]]:
+            raise ValueError(f"{name} does not lie where it should")
+        end = last
     if end != size - 8 - length:
         raise ValueError("it is cut off" if end > size - 8 - length else "there is more in it than it says")
     return found
@@ -84,7 +92,9 @@ def _content(path: Path) -> Any:
     """What a pickle holds, in PyTorch's form of today (a zip) or of before 1.6 (pickles one after the other)."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            entry = next(entry for entry in archive.infolist() if entry.filename.endswith("data.pkl"))
+            entry = next((entry for entry in archive.infolist() if entry.filename.endswith("data.pkl")), None)
+            if entry is None:
+                raise ValueError("it is a zip without a list of tensors")
             if entry.file_size > MOST_BYTES:
                 raise ValueError(f"its list of tensors has {entry.file_size} bytes")
             with archive.open(entry) as file:
