@@ -8,6 +8,7 @@ from ..preferences import engine_folder, engine_python, own_engine, preferences
 from ..runs import setup
 from .words import text
 
+BUTTON_SCALE = 1.3
 NAMES = {"cuda": "NVIDIA", "rocm": "AMD", "mps": "Apple GPU", "cpu": "Processor"}
 
 
@@ -68,19 +69,14 @@ def _offer(layout: bpy.types.UILayout, context: bpy.types.Context, kind: str, wh
         layout.row().prop(preferences(), "backend")
     if bpy.app.online_access:
         row = layout.row()
-        row.scale_y = 1.3
-        row.operator("pegbar.install_engine", text=_button(kind), icon="IMPORT").kind = kind
+        row.scale_y = BUTTON_SCALE
+        _install(row, kind, "Install Engine" if kind == "core" else "Install Diffusion Engine")
         layout.operator("pegbar.install_from_folder", icon="FILE_FOLDER")
     else:
         text(layout, context, _offline(), "INTERNET_OFFLINE")
         row = layout.row(align=True)
         row.operator("pegbar.allow_online", icon="INTERNET")
         row.operator("pegbar.install_from_folder", icon="FILE_FOLDER")
-
-
-def _button(kind: str) -> str:
-    size = setup.says_size(kind)
-    return ("Install Engine" if kind == "core" else "Install Diffusion Engine") + (f" ({size})" if size else "")
 
 
 def _offline() -> str:
@@ -135,10 +131,14 @@ def _ready(layout: bpy.types.UILayout, context: bpy.types.Context, going: bool) 
 
 
 def _own(layout: bpy.types.UILayout, context: bpy.types.Context, kind: str) -> None:
+    """What can be done with an engine that was set up here."""
+    used, wanted = str(own_engine().get("backend")), setup.backend()
     if setup.is_outdated():
         text(layout, context, "The engine is older than this add-on. It works on until the new one is tested.", "INFO")
-        name = f"Update Engine ({size})" if (size := setup.says_size(kind)) else "Update Engine"
-        layout.operator("pegbar.install_engine", text=name, icon="IMPORT").kind = kind
+        _install(layout, kind, "Update Engine")
+    elif kind == "diffusion" and wanted != used and wanted in (setup.machine().sizes or {}):
+        text(layout, context, f"The engine is for {NAMES.get(used, used)}. It works on until the other one is tested.", "INFO")
+        _install(layout, kind, f"Install for {NAMES.get(wanted, wanted)}")
     if kind == "core":
         _offer(layout.box(), context, "diffusion", "The published methods need")
     row = layout.row(align=True)
@@ -146,6 +146,12 @@ def _own(layout: bpy.types.UILayout, context: bpy.types.Context, kind: str) -> N
     again.kind, again.repair = kind, True
     row.operator("pegbar.remove_engine")
     row.operator("pegbar.open_engine_folder")
+
+
+def _install(layout: bpy.types.UILayout, kind: str, name: str) -> None:
+    """The button that fetches an engine, with its size."""
+    size = setup.says_size(kind)
+    layout.operator("pegbar.install_engine", text=f"{name} ({size})" if size else name, icon="IMPORT").kind = kind
 
 
 def _advanced(layout: bpy.types.UILayout) -> None:

@@ -46,6 +46,7 @@ class Machine:
 
 _process: subprocess.Popen[bytes] | None = None
 _looking: subprocess.Popen[bytes] | None = None
+_looks_at = Path()
 _state = State()
 _machine = Machine()
 _seen: tuple[float, ...] = ()
@@ -127,7 +128,7 @@ def start(kind: str, bundle: str = "", repair: bool = False) -> None:
     home().withdraw_stop()
     forget()  # what it says is of the last try
     _process = _started(options)
-    _poll()
+    refresh()
     _watch()
 
 
@@ -155,7 +156,7 @@ def forget() -> None:
     """Gives up a set-up that was paused or failed; what has come is kept."""
     with contextlib.suppress(OSError):
         home().state_file.unlink(missing_ok=True)
-    _poll()
+    refresh()
 
 
 def remove() -> None:
@@ -165,15 +166,15 @@ def remove() -> None:
     _wait(_started(["remove"]), "The engine could not be removed")
     forget_engine()
     look()
-    _poll()
+    refresh()
 
 
 def look() -> None:
     """Has a process look what this machine has; it asks the drivers, which takes a while."""
-    global _looking
-    if _looking is None or _looking.poll() is not None:
+    global _looking, _looks_at
+    if _looking is None or _looking.poll() is not None or _looks_at != engine_folder():
         home().make()
-        _looking = _started(["look"])
+        _looking, _looks_at = _started(["look"]), engine_folder()
     _watch()
 
 
@@ -181,7 +182,7 @@ def wait() -> State:
     """Waits until the set-up has ended, for `blender -b`."""
     while _process is not None and _process.poll() is None:
         time.sleep(POLL_S)
-    _poll()
+    refresh()
     return _state
 
 
@@ -230,7 +231,7 @@ def _last_words() -> str:
         return ""
 
 
-def _poll() -> None:
+def refresh() -> None:
     """Reads the set-up's files where they have changed, and has the panels drawn anew."""
     global _state, _machine, _seen
     place = home()
@@ -297,7 +298,7 @@ def _changed(path: Path) -> float:
 
 
 def _tick() -> float:
-    _poll()
+    refresh()
     works = _state.name == "running" or (_looking is not None and _looking.poll() is None)
     return POLL_S if works else IDLE_S
 
@@ -315,7 +316,7 @@ def _begin() -> None:
     _hold()
     with contextlib.suppress(PegbarError):
         look()
-    _poll()
+    refresh()
 
 
 def leave() -> None:
