@@ -65,7 +65,7 @@ def request(context: bpy.types.Context, name: str) -> Request:
     source, shot = _worked_on(context, spec, group)
     sources, frames = {main.name: (source,)}, {main.name: _frames(settings, main, shot, source)}
     _check_source(scene, spec, params, source, frames[main.name])
-    for other in others:
+    for other in (other for other in others if other.kind != "notes"):
         sources[other.name] = _others(scene, settings, group, other, shot)
         frames[other.name] = tuple(found.at for found in sources[other.name])
         if other.required and not sources[other.name]:

@@ -104,12 +104,16 @@ class Lines:
         out.reshape(-1, 4)[self.place] = self.paint
         return out
 
-    def over(self, colour: Pixels) -> Pixels:
-        """The lines laid on the colours, (h, w, 4); where there is no line the colours are untouched."""
-        out = colour.copy()
-        below = np.divide(colour.reshape(-1, 4)[self.place], 255, dtype=np.float32)
-        out.reshape(-1, 4)[self.place] = _mixed(np.divide(self.paint, 255, dtype=np.float32), below)
-        return out
+    def lay_on(self, colour: Pixels) -> Pixels:
+        """Lays the lines on the colours (h, w, 4), in place; where there is no line these are untouched."""
+        flat = colour.reshape(-1, 4)
+        below, alpha = flat[self.place], self.paint[:, 3:].astype(np.uint16)
+        mixed = ((self.paint * alpha + below * (255 - alpha) + 127) // 255).astype(np.uint8)
+        mixed[:, 3] = 255
+        clear = np.flatnonzero(below[:, 3] < 255)
+        mixed[clear] = _mixed(*(np.divide(part[clear], 255, dtype=np.float32) for part in (self.paint, below)))
+        flat[self.place] = mixed
+        return colour
 
 
 def over(layer: Floats, colour: Pixels) -> Pixels:

@@ -1,6 +1,12 @@
 """`flat`: colours line art region by region from reference frames, with exactly the reference's colours. Needs no weights."""
 
+import json
+
+from ...protocol import JobFolder, write_atomic
 from ...spec import Input, Output, Param, Pipeline
+
+CORRECTIONS, CORRECTS = "corrections", "corrects"
+"""The input and the param by which a take corrects another one."""
 
 SPEC = Pipeline(
     name="flat",
@@ -10,7 +16,7 @@ SPEC = Pipeline(
     inputs=(
         Input("lineart", "lineart", "Line Art", "Choose the strip or the drawing to colour", several=True),
         Input("reference", "reference", "Reference", "Add a coloured frame of this shot", several=True),
-        Input("corrections", "notes", "Corrections", "Set the colour of regions: x, y (0 to 1) and colour", several=True, required=False),
+        Input(CORRECTIONS, "notes", "Corrections", "Set the colour of regions: x, y (0 to 1) and colour", several=True, required=False),
     ),
     outputs=(
         Output("clip", "clip", "Colour", option="as_clip"),
@@ -41,9 +47,25 @@ SPEC = Pipeline(
             advanced=True,
         ),
         Param("threshold", 0.5, "Ink Threshold", "How dark a pixel is to count as line, between paper and ink", 0.05, 0.95, advanced=True),
-        Param("corrects", "", "Corrects", "The take whose colours are corrected: what stays as it is comes from there", is_folder=True),
+        Param(CORRECTS, "", "Corrects", "The take whose colours are corrected: what stays as it is comes from there", is_folder=True),
         Param("check_below", 0.75, "Check Below", "Regions less sure than this are listed for you to check", 0.0, 1.0, advanced=True),
     ),
     space="SEQUENCE_EDITOR",
     is_seeded=False,
 )
+
+
+def palette(folder: JobFolder) -> tuple[tuple[str, str], ...]:
+    """Name and colour (#rrggbb, or #rrggbbaa where it is not opaque) of each colour that a take has; nothing before it is done."""
+    try:
+        return tuple((str(name), str(colour)) for name, colour in json.loads((folder.state_folder / _PALETTE).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return ()
+
+
+def keep_palette(folder: JobFolder, colours: list[tuple[str, str]]) -> None:
+    """Tells the other side a take's colours. Raises PegbarError."""
+    write_atomic(folder.state_folder / _PALETTE, json.dumps(colours).encode())
+
+
+_PALETTE = "palette.json"

@@ -5,6 +5,7 @@ With it a run that was cut off goes on, and a take that is corrected needs no dr
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from ...drawing.cels import Lines
 from ...drawing.regions import Colours, Labels
-from ...protocol import write_atomic
+from ...protocol import JobFolder, write_atomic
+from . import keep_palette
 from .description import Floats, Regions
 from .matching import Matched
 
@@ -25,7 +27,7 @@ Kept = TypeVar("Kept", Regions, Matched, Lines, "Runs", "Book", "Shown")
 
 @dataclass(frozen=True)
 class Runs:
-    """A picture (h, w) of numbers as its stretches of one number, in reading order: a fiftieth of its pixels."""
+    """A picture (h, w) of numbers as its stretches of one number in a row, in reading order: a fiftieth of its pixels."""
 
     start: Ints
     """(r,) where each begins"""
@@ -37,9 +39,10 @@ class Runs:
     @classmethod
     def of(cls, picture: Labels) -> "Runs":
         """The stretches of a picture."""
-        flat = picture.ravel()
-        start = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
-        return cls(start.astype(np.int32), flat[start].astype(np.int32), np.array(picture.shape, np.int32))
+        heads = np.ones(picture.shape, bool)
+        np.not_equal(picture[:, 1:], picture[:, :-1], out=heads[:, 1:])
+        start = np.flatnonzero(heads)
+        return cls(start.astype(np.int32), picture.ravel()[start].astype(np.int32), np.array(picture.shape, np.int32))
 
     def painted(self, colours: NDArray[Any]) -> NDArray[Any]:
         """The picture, each number being replaced by its row of `colours`."""
@@ -50,6 +53,12 @@ class Runs:
     def picture(self) -> Labels:
         """The picture itself."""
         return self.painted(np.arange(int(self.value.max()) + 1, dtype=np.int32))
+
+    def rows(self, value: int) -> tuple[Ints, Ints, Ints]:
+        """Row, first column, and column after the last, of each stretch of a number."""
+        runs, (h, w) = np.flatnonzero(self.value == value), (int(side) for side in self.shape)
+        y, left = np.divmod(self.start[runs], w)
+        return y, left, left + np.append(self.start, h * w)[runs + 1] - self.start[runs]
 
     def at(self, x: float, y: float) -> int:
         """The number at a place, 0..1 across and down."""
@@ -116,10 +125,25 @@ class State:
         return self.folder / "before.npz"
 
 
+def keep_book(state: State, book: Book, shown: Shown) -> None:
+    """Keeps what the colours of a take follow from, and which it has. Raises PegbarError."""
+    save(state.book, book)
+    colours = [(name, hex_of(colour)) for name, colour in zip(book.names, book.palette, strict=True)]
+    keep_palette(JobFolder(state.folder.parent), colours)
+    save(state.shown, shown)
+
+
+def hex_of(colour: Colours) -> str:
+    """A colour (4,) as #rrggbb, or #rrggbbaa where it is not opaque."""
+    return "#" + bytes(colour[: 3 if colour[3] == 255 else 4]).hex()
+
+
 def save(path: Path, content: Regions | Matched | Lines | Runs | Book | Shown) -> None:
     """Keeps something. Raises PegbarError."""
     values = {field.name: getattr(content, field.name) for field in fields(content)}
-    save_arrays(path, {name: np.frombuffer(json.dumps(v).encode(), np.uint8) if isinstance(v, tuple) else v for name, v in values.items()})
+    arrays = {name: np.frombuffer(json.dumps(v).encode(), np.uint8) if isinstance(v, tuple) else v for name, v in values.items()}
+    # what stays is packed, which takes a few ms; what is soon gone is not
+    save_arrays(path, arrays, zipfile.ZIP_STORED if isinstance(content, Regions | Matched) else zipfile.ZIP_DEFLATED)
 
 
 def load(path: Path, kind: type[Kept]) -> Kept:
@@ -131,8 +155,11 @@ def load(path: Path, kind: type[Kept]) -> Kept:
     return kind(**values)
 
 
-def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], method: int = zipfile.ZIP_DEFLATED) -> None:
     """Keeps arrays by name. Raises PegbarError."""
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **dict(arrays))
+    with zipfile.ZipFile(buffer, "w", method, compresslevel=1) as file:
+        for name, array in arrays.items():
+            with file.open(f"{name}.npy", "w") as entry:
+                np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
     write_atomic(path, buffer.getvalue())

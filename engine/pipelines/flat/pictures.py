@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from ...drawing.cels import Lines, Pixels
 from ...drawing.fills import fills
 from ...drawing.regions import Colours, Labels
 from ...strokes import Strokes
 from .description import Floats
-from .kept import Ints, Runs
+from .kept import Ints, Runs, hex_of
 
 
 @dataclass(frozen=True)
@@ -81,33 +80,35 @@ class Cel:
 
 def contents(cel: Cel, wanted: Sequence[str], check_below: float) -> dict[str, Any]:
     """The outputs that are asked for, by name; the fills as Fills."""
-    found: dict[str, Any] = {"notes": _notes(cel, check_below)}
-    if {"clip", "colour", "lines"} & set(wanted):
-        colour = cel.colours()
-        found |= {"clip": cel.lines.over(colour), "colour": colour, "lines": cel.lines.layer((colour.shape[1], colour.shape[0]))}
+    found: dict[str, Any] = {}
+    if "notes" in wanted:
+        found["notes"] = _notes(cel, check_below)
     if "fills" in wanted:
         found["fills"] = cel.fills()
+    if "lines" in wanted:
+        h, w = cel.labels.shape.tolist()
+        found["lines"] = cel.lines.layer((w, h))
+    if {"clip", "colour"} & set(wanted):
+        colour = cel.colours()
+        found |= {"colour": colour, "clip": cel.lines.lay_on(colour.copy() if "colour" in wanted else colour)}
     return {name: found[name] for name in wanted}
 
 
 def _notes(cel: Cel, check_below: float) -> list[dict[str, Any]]:
     """The regions whose colour the artist should check, least sure first."""
-    doubtful = [int(region) for region in np.argsort(cel.sure, kind="stable") if cel.sure[region] < check_below]
-    if not doubtful:
-        return []
-    labels, notes = cel.labels.picture(), []
-    boxes = ndimage.find_objects(labels + 1)
-    for region in doubtful:
-        down, across = boxes[region]
-        rows, columns = np.nonzero(labels[down, across] == region)
-        nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
+    notes = []
+    for region in np.argsort(cel.sure, kind="stable").tolist():
+        if cel.sure[region] >= check_below:
+            break
+        y, left, right = cel.labels.rows(region)
+        x, middle = _middle(y, left, right)
         notes.append(
             {
                 "region": region,
-                "x": across.start + int(columns[nearest]),
-                "y": down.start + int(rows[nearest]),
-                "box": [across.start, down.start, across.stop - across.start, down.stop - down.start],
-                "area": len(rows),
+                "x": x,
+                "y": middle,
+                "box": [int(left.min()), int(y.min()), int(right.max() - left.min()), int(y.max() - y.min() + 1)],
+                "area": int((right - left).sum()),
                 "colour": hex_of(cel.palette[cel.colour[region]]),
                 "confidence": round(float(cel.sure[region]), 3),
             }
@@ -115,6 +116,10 @@ def _notes(cel: Cel, check_below: float) -> list[dict[str, Any]]:
     return notes
 
 
-def hex_of(colour: Pixels) -> str:
-    """A colour (4,) as #rrggbb, or #rrggbbaa where it is not opaque."""
-    return "#" + bytes(colour[: 3 if colour[3] == 255 else 4]).hex()
+def _middle(y: Ints, left: Ints, right: Ints) -> tuple[int, int]:
+    """The pixel of a region, given by its rows, that is nearest to its centre."""
+    length = right - left
+    across, down = np.average((left + right - 1) / 2, weights=length), np.average(y, weights=length)
+    x = np.rint(np.clip(across, left, right - 1))
+    nearest = int(np.argmin((x - across) ** 2 + (y - down) ** 2))
+    return int(x[nearest]), int(y[nearest])

@@ -19,10 +19,10 @@ from ...drawing.regions import Colours, Labels, Painted, eight_bit, from_colours
 from ...protocol import Job, PegbarError
 from ...spec import Report, asked
 from ...strokes import Strokes
-from . import SPEC, recolouring
+from . import CORRECTIONS, CORRECTS, SPEC, recolouring
 from .corrections import ROOT, followed
 from .description import Floats, Regions, describe
-from .kept import Book, Runs, Shown, State, save
+from .kept import Book, Runs, Shown, State, keep_book, save
 from .kept import load as kept
 from .matching import Coloured, Matched, carried, coloured, match
 from .pictures import Cel
@@ -46,8 +46,8 @@ def generate(model: None, job: Job, inputs: Mapping[str, Frames], report: Report
 
     A take that corrects another one starts from that one's state, and makes anew what has other colours alone.
     """
-    corrections = recolouring.read(inputs["corrections"])
-    if corrections and job.params["corrects"]:
+    corrections = recolouring.read(inputs[CORRECTIONS])
+    if corrections and job.params[CORRECTS]:
         recolouring.correct(job, _cels(job.shot.frames, inputs["lineart"])[0], inputs["lineart"], corrections, report)
         return
     shot = _Shot(job, inputs["lineart"], inputs["reference"], report)
@@ -357,9 +357,12 @@ class _Shot:
         self._shown, self.palette, self.names = followed(self.book, self._corrected), self.book.palette, self.book.names
 
     def close(self) -> None:
-        """Keeps what corrections start from."""
-        save(self.state.book, self.book)
-        save(self.state.shown, self._shown or Shown(self.book.colour, self.book.sure))
+        """Keeps what corrections start from, and nothing else."""
+        if not self.state.shown.is_file():
+            keep_book(self.state, self.book, self._shown or Shown(self.book.colour, self.book.sure))
+        for name in ("regions", "colours", "backward"):
+            for file in self.state.folder.glob(f"{name}_*.npz"):
+                file.unlink()
 
 
 def _cels(frames: tuple[int, ...], lines: Frames) -> tuple[dict[int, int], list[int]]:

@@ -14,9 +14,9 @@ from ...drawing.frames import Frames
 from ...protocol import Job, JobFolder, PegbarError, link
 from ...spec import Report, asked
 from ...strokes import Strokes
-from . import SPEC
+from . import CORRECTS, SPEC
 from .corrections import colour_of, followed, with_colours
-from .kept import Book, Runs, Shown, State, load, save, save_arrays
+from .kept import Book, Runs, Shown, State, keep_book, load, save_arrays
 from .pictures import Cel, Fills, contents
 
 THREADS = min(4, os.cpu_count() or 1)
@@ -139,8 +139,7 @@ def _work(job: Job, cel_at: Mapping[int, int], lines: Frames, corrections: Seque
     _take_over(base, job, state)
     book, corrected = applied(load(state.book, Book), state, cel_at, corrections)
     was, shown = load(state.before, Shown), followed(book, corrected)
-    save(state.book, book)
-    save(state.shown, shown)
+    keep_book(state, book, shown)
     files = {(event.output, event.frame): base.file(event.file) for event in base.state().frames}
     return _Work(state, files, lines, book, was, shown, corrected)
 
@@ -157,7 +156,7 @@ def write(cel: Cel, wanted: Sequence[str], frames: Iterable[int], report: Report
 
 def _base(job: Job, state: Path) -> JobFolder:
     """The take that is corrected: a folder, or the name of one beside this one."""
-    path = Path(str(job.params["corrects"]))
+    path = Path(str(job.params[CORRECTS]))
     return JobFolder(path if path.is_absolute() else state.parent.parent / path)
 
 
