@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from engine.diffusion import memory
+from engine.diffusion import counting, memory, offloading
 from engine.pipelines.dropletvideo import budget, coding, convert, denoising
 from engine.pipelines.dropletvideo.convert import Published
 
@@ -163,9 +163,9 @@ def mode_table() -> None:
     device, dtype = torch.device("cpu"), torch.float32
     latents, given = conditions(found, size, device, dtype)
     plain, offloaded, fp8, int8 = (filled(convert.transformer_on_meta(found), device, dtype) for _ in range(4))
-    memory.offload_blocks(offloaded, device)
-    memory.keep_in_8_bits(fp8, "fp8", dtype)
-    memory.keep_in_8_bits(int8, "int8", dtype)
+    offloading.offload_blocks(offloaded, device)
+    offloading.keep_in_8_bits(fp8, "fp8", dtype)
+    offloading.keep_in_8_bits(int8, "int8", dtype)
     vae = filled(convert.without_useless_caches(convert.vae_on_meta(found)), device, dtype)
     unscaled = coding.unscaled(vae, latents)
     one_pass, *passes = (functools.partial(denoising.predict, m, latents, given, given.prompt, 999) for m in (plain, offloaded, fp8, int8))
@@ -179,7 +179,7 @@ def mode_table() -> None:
     print("\nModes at mid-size: time, peak beside weights, result, each against the plain way")
     for name, ways in pairs.items():
         (one, seconds, peak), (other, other_seconds, other_peak) = (
-            (way(), timed(way, device)[0], memory.counted_peak(way)) for way in ways
+            (way(), timed(way, device)[0], counting.counted_peak(way)) for way in ways
         )
         off = float((other - one).norm() / one.norm())
         print(f"  {name:<26} time x {other_seconds / seconds:.2f}, peak x {other_peak / peak:.2f}, {off:.1%} off", flush=True)
@@ -242,7 +242,7 @@ def card(device: torch.device, small: bool) -> None:
     memory.release(device)
     latents, given = conditions(found, size, device, dtype)
     offloaded = filled(convert.transformer_on_meta(found), torch.device("cpu"), dtype)
-    memory.offload_blocks(offloaded, device)
+    offloading.offload_blocks(offloaded, device)
     seconds, peak = timed(functools.partial(denoising.predict, offloaded, latents, given, given.prompt, 999), device)
     print(f"  offloaded blocks {2 * seconds:8.3f} s a guided step" + (f", peak {peak / GIB:.2f} GiB" if peak else ""), flush=True)
     del offloaded

@@ -8,7 +8,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -28,7 +28,7 @@ from engine.worker import run_job
 
 STUDY = Path(__file__).parents[2] / "shared" / "studies" / "flat"
 
-_INK = 96
+INK = 96
 """Level of a line map from which a pixel is no region's."""
 _SMALLEST = 8
 """Pixels from which a region is judged."""
@@ -56,9 +56,18 @@ class Case:
     """(n, 3)"""
     references: tuple[int, ...] = (0,)
     """Which frames are references."""
+    pictures: Bytes | None = None
+    """(f, h, w, 3) the true coloured frames, where they are not the palette's colours under the lines."""
+
+    @property
+    def wanted(self) -> list[int]:
+        """The frames that are no references."""
+        return sorted(set(range(len(self.ids))) - set(self.references))
 
     def painting(self, frame: int) -> Bytes:
         """(h, w, 3) the true coloured frame."""
+        if self.pictures is not None:
+            return self.pictures[frame]
         return (self.palette[self.ids[frame]] * (1 - self.lines[frame][..., None] / 255.0) + 0.5).astype(np.uint8)
 
     def drawing(self, frame: int) -> NDArray[np.float32]:
@@ -185,7 +194,7 @@ def joined(rows: list[Scores]) -> Scores:
 
 
 def _judged(case: Case, found: Found) -> Iterator[Scores]:
-    seen = sum(np.bincount(case.ids[f][case.lines[f] < _INK], minlength=len(case.palette)) for f in case.references) >= _SEEN
+    seen = sum(np.bincount(case.ids[f][case.lines[f] < INK], minlength=len(case.palette)) for f in case.references) >= _SEEN
     allowed = np.unique(np.concatenate([case.palette[np.unique(case.ids[f])] for f in case.references]), axis=0)
     for frame, picture in found.frames.items():
         distance = min(abs(frame - reference) for reference in case.references)
@@ -196,7 +205,7 @@ def _judged(case: Case, found: Found) -> Iterator[Scores]:
 def _judged_frame(
     case: Case, frame: int, picture: Bytes, sureness: NDArray[np.float32] | None, seen: NDArray[np.bool_], allowed: Bytes, distance: int
 ) -> Scores:
-    labels, _ = ndimage.label(case.lines[frame] < _INK)
+    labels, _ = ndimage.label(case.lines[frame] < INK)
     palette = case.palette.astype(float)
     drawn = case.given[frame] if case.given.ndim == 3 else 255 - case.given[frame][..., :3].min(-1)
     foreign = (drawn == 0) & (case.lines[frame] == 0) & (picture[..., None, :] != allowed).any(-1).all(-1)
@@ -235,6 +244,28 @@ def pipeline(params: Mapping[str, Any] | None = None) -> Method:
     return method
 
 
+def each_alone(method: Method) -> Method:
+    """A method that sees each frame with nothing but the references."""
+
+    def alone(case: Case) -> Found:
+        frames, sureness = {}, {}
+        for frame in case.wanted:
+            kept = sorted({frame, *case.references})
+            part = replace(case, lines=case.lines[kept], given=case.given[kept], ids=case.ids[kept])
+            found = method(replace(part, references=tuple(kept.index(reference) for reference in case.references)))
+            frames[frame] = found.frames[kept.index(frame)]
+            if found.sureness is not None:
+                sureness[frame] = found.sureness[kept.index(frame)]
+        return Found(frames, sureness or None)
+
+    return alone
+
+
+def check_below() -> float:
+    """The sureness under which `flat` asks the artist to check a region."""
+    return float(next(param.default for param in SPEC.params if param.name == "check_below"))
+
+
 def asked(folder: Path, case: Case, params: Mapping[str, Any]) -> JobFolder:
     """A take that colours a case."""
     take = JobFolder.create(folder)
@@ -257,7 +288,7 @@ def asked(folder: Path, case: Case, params: Mapping[str, Any]) -> JobFolder:
 def _read(take: JobFolder, case: Case, params: Mapping[str, Any]) -> tuple[dict[int, Bytes], dict[int, NDArray[np.float32]]]:
     """The frames of a take that are no references, and how sure of each pixel it is, by its notes."""
     frames, sureness = {}, {}
-    for frame in set(range(len(case.given))) - set(case.references):
+    for frame in case.wanted:
         frames[frame] = (read_image(take.file(take.output_file("clip", frame + 1, ".png")))[..., :3] * 255 + 0.5).astype(np.uint8)
         notes = json.loads(take.file(take.output_file("notes", frame + 1, ".json")).read_text("utf-8"))
         sureness[frame] = _sureness(read_image(take.file(take.input_file("lineart", frame + 1, ".png"))), notes, params)
@@ -291,9 +322,8 @@ def report(clip_count: int = 48, first: int = 0) -> None:
 
 def _details(found: Scores) -> str:
     away = " ".join(f"d{d} {found.at(d):.3f}" for d in range(1, 5))
-    below = SPEC.params[[param.name for param in SPEC.params].index("check_below")].default
-    flagged, caught = found.flagged(float(below))
+    flagged, caught = found.flagged(check_below())
     return (
         f"{away} | small {found.of_size(True):.3f} big {found.of_size(False):.3f} | "
-        f"flagged {flagged:.3f} with {caught:.3f} of the errors, unseen {found.unseen(float(below)):.3f}"
+        f"flagged {flagged:.3f} with {caught:.3f} of the errors, unseen {found.unseen(check_below()):.3f}"
     )

@@ -18,10 +18,9 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch.nn import functional
 
-from engine.diffusion.memory import GIB
-from engine.pipelines.lvcd import conditioning, networks
+from engine.diffusion.memory import GIB, Room, precision_of
+from engine.pipelines.lvcd import budget, conditioning, networks
 from engine.pipelines.lvcd.decoding import Chunks, decode_chunk
-from engine.pipelines.lvcd.memory import EVERYTHING, peaks
 from engine.pipelines.lvcd.reference_attention import BOOST, ReferenceAttention, pattern, references
 from engine.pipelines.lvcd.sampling import Settings, denoise, first_carry, sample_segment
 
@@ -200,6 +199,12 @@ def seconds(call: Callable[[], object], device: torch.device, repeats: int = REP
     return min(times[1:])
 
 
+def everything(config: Mapping[str, Any], device: torch.device, height: int, width: int, settings: Settings) -> int:
+    """The bytes that are estimated for a shot with all networks on the device."""
+    hollow = budget.hollow(config, precision_of(device))
+    return next(iter(budget.rungs(hollow, Room(device, None, None), height, width, settings))).peak
+
+
 def whole_segments(device: torch.device, config: Mapping[str, Any], height: int, width: int, settings: Settings) -> None:
     """Seconds a segment, frames a second, the most memory, and how far from what the card could do."""
     rate = matrix_rate(device, 8192 if device.type == "cuda" else 256)
@@ -211,7 +216,7 @@ def whole_segments(device: torch.device, config: Mapping[str, Any], height: int,
     for dtype in (torch.float16, torch.bfloat16) if device.type == "cuda" else (torch.float32,):
         made = random_networks(config, device, dtype)
         segment, decoding, peak = one_segment(made, height, width, settings)
-        least, counted = SEGMENT_TFLOP / rate, peaks(made, height, width, settings)[EVERYTHING] / GIB
+        least, counted = SEGMENT_TFLOP / rate, everything(config, device, height, width, settings) / GIB
         figures = segment, decoding, settings.new_count / (segment + decoding), peak, counted, least, segment / least
         print(f"| {str(dtype).removeprefix('torch.')} | {' | '.join(f'{figure:.3g}' for figure in figures)} |", flush=True)
 
