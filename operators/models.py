@@ -5,6 +5,7 @@ from pathlib import Path
 import bpy
 
 from ..engine.catalog import pipeline
+from ..engine.setup.state import amount
 from ..runs import fetching, models
 from .edge import Edge
 
@@ -22,10 +23,20 @@ class PEGBAR_OT_download_model(OfModel, bpy.types.Operator):
     bl_idname = "pegbar.download_model"
     bl_label = "Download Model"
 
+    repair: bpy.props.BoolProperty(
+        name="Repair",
+        description="Check every file of a model that is there, and fetch anew what is damaged",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
     def act(self, context: bpy.types.Context) -> None:
-        started = fetching.start(pipeline(self.pipeline), self.model)
+        started = fetching.start(pipeline(self.pipeline), self.model, self.repair)
         if bpy.app.background:
             fetching.wait(started)
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        return "Check every file of this model, and fetch anew what is damaged" if properties.repair else cls.__doc__
 
 
 class PEGBAR_OT_pause_download(OfModel, bpy.types.Operator):
@@ -45,7 +56,9 @@ class PEGBAR_OT_cancel_download(OfModel, bpy.types.Operator):
     bl_label = "Cancel"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_confirm(self, event)
+        come = sum(card.begun for card in models.cards(pipeline(self.pipeline)))
+        words = f"{amount(come)} that have come are deleted" if come else "What has come is deleted"
+        return context.window_manager.invoke_confirm(self, event, title="Cancel Download", message=words, confirm_text="Delete")
 
     def act(self, context: bpy.types.Context) -> None:
         fetching.cancel(pipeline(self.pipeline))
@@ -83,7 +96,9 @@ class PEGBAR_OT_delete_model(OfModel, bpy.types.Operator):
     bl_label = "Delete"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_confirm(self, event)
+        card = models.card(pipeline(self.pipeline), self.model)
+        words = f"{card.path}, {amount(card.size)}"
+        return context.window_manager.invoke_confirm(self, event, title="Delete Model", message=words, confirm_text="Delete")
 
     def act(self, context: bpy.types.Context) -> None:
         models.delete(pipeline(self.pipeline), self.model)

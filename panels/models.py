@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import bpy
 
+from ..engine.errors import DOWNLOAD_STOPPED, LICENCE
 from ..engine.models.cards import COMMERCIAL, Card
 from ..engine.setup.state import amount
 from ..engine.spec import Pipeline, Weights
@@ -24,9 +25,8 @@ def sidebar(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeli
         return
     text(box, context, f"{spec.label} needs {_gigabytes(lacking)} of published models. {amount(models.free())} free.", "INFO")
     for weights in lacking:
-        row = box.row()
-        row.label(text=f"{weights.fetched_as}, {_gigabytes([weights])}")
-        row.label(text=COMMERCIAL[weights.commercial].capitalize(), icon=ICONS[weights.commercial])
+        chip = COMMERCIAL[weights.commercial]
+        text(box, context, f"{weights.fetched_as}, {_gigabytes([weights])}: {chip}", ICONS[weights.commercial])
         if not weights.repository:
             _by_hand(box, context, weights)
     gates = [weights for weights in lacking if weights.terms and weights.repository]
@@ -84,9 +84,10 @@ def _card(box: bpy.types.UILayout, context: bpy.types.Context, card: Card) -> No
     text(box, context, f"{weights.purpose}.")
     _licence(box, context, card)
     if card.path:
-        text(box, context, f"In {card.path.parent}{'' if card.is_own else ', a shared folder'}", "FILE_FOLDER")
+        version = f", version {card.record.revision[:12]}" if card.record and card.record.revision else ""
+        text(box, context, f"In {card.path.parent}{version}{'' if card.is_own else ', a shared folder'}", "FILE_FOLDER")
     if card.damaged:
-        text(box, context, f"Gone or of another size: {', '.join(card.damaged)}. Delete it and get it again.", "ERROR")
+        text(box, context, f"Gone or of another size: {', '.join(card.damaged)}", "ERROR")
     if not card.path and weights.by_hand:
         _by_hand(box, context, weights)
     _buttons(box.row(align=True), card)
@@ -96,7 +97,10 @@ def _buttons(row: bpy.types.UILayout, card: Card) -> None:
     page = row.operator("pegbar.open_model_page", icon="URL")
     page.pipeline, page.model = card.spec.name, card.weights.name
     row.operator("pegbar.open_weights", icon="FILE_FOLDER").pipeline = card.spec.name
-    if card.path and card.is_own:
+    if card.path and card.is_own and card.record and card.record.revision and not _is_going(card.spec):
+        again = row.operator("pegbar.download_model", text="Repair" if card.damaged else "Check Files", icon="FILE_REFRESH")
+        again.pipeline, again.model, again.repair = card.spec.name, card.weights.name, True
+    if card.path and card.is_own and not card.weights.joined:
         gone = row.operator("pegbar.delete_model", icon="TRASH")
         gone.pipeline, gone.model = card.spec.name, card.weights.name
     elif not card.path and not card.weights.required and card.weights.repository and models.accepted(card.weights):
@@ -138,6 +142,10 @@ def _get(box: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline, la
     going = fetching.of(spec.name)
     if going and going.phase == "failed":
         text(box, context, going.error, "ERROR")
+        if going.id == LICENCE:
+            box.prop(preferences(), "hub_token")
+        elif going.id == DOWNLOAD_STOPPED:
+            box.prop(preferences(), "hub_mirror", placeholder="https://huggingface.co")
     fetchable = [weights for weights in lacking if weights.repository]
     if fetchable:
         _download(box, context, spec, fetchable, going)
@@ -157,7 +165,7 @@ def _download(
         text(box, context, "Blender is set to work offline.", "INTERNET_OFFLINE")
         box.operator("pegbar.allow_online", icon="INTERNET")
         return
-    if any(weights.gated for weights in fetchable) and not preferences().hub_token:
+    if any(weights.gated for weights in fetchable) and not preferences().hub_token and not (going and going.id == LICENCE):
         text(
             box, context, "Its page asks you to sign in and agree. Then make a token there, with read access, and enter it here:", "LOCKED"
         )

@@ -92,8 +92,9 @@ def begun(spec: Pipeline) -> bool:
     return any(card.state == "begun" for card in models.cards(spec))
 
 
-def start(spec: Pipeline, name: str = "") -> Activity:
-    """Downloads what a pipeline lacks, or one of its models, or goes on with it. Raises PegbarError."""
+def start(spec: Pipeline, name: str = "", repair: bool = False) -> Activity:
+    """Downloads what a pipeline lacks, or one of its models, or goes on with it; or checks one and fetches what is damaged of it. Raises
+    PegbarError."""
     if (going := of(spec.name)) and going.phase == "running":
         return going
     if not bpy.app.online_access:
@@ -103,7 +104,7 @@ def start(spec: Pipeline, name: str = "") -> Activity:
         text = f"Read the terms of {unread[0].fetched_as} and press Our Use Is Allowed, if it is"
         raise PegbarError(text, LICENCE)
     only = [word for weights in wanted for word in ("--only", weights.name)]
-    return _begin(spec.name, ["fetch", spec.name, *only, "--accept-terms"])
+    return _begin(spec.name, ["fetch", spec.name, *only, "--accept-terms", *(["--repair"] if repair else [])])
 
 
 def take(paths: Sequence[Path]) -> Activity:

@@ -84,21 +84,20 @@ class _Answer(BaseHTTPRequestHandler):
         self.hub.asked.append((self.command, path, {name.lower(): value for name, value in self.headers.items()}))
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             if path.startswith("/api/models/"):
-                return self._listing(path.removeprefix("/api/models/").partition("/revision/")[0])
+                repository, _, revision = path.removeprefix("/api/models/").partition("/revision/")
+                return self._listing(repository, revision if len(revision) == len(COMMIT) else self.hub.revision)
             if path.startswith("/lfs/"):
                 return self._content(self.hub.folder / path.removeprefix("/lfs/"))
             repository, _, rest = path.lstrip("/").partition("/resolve/")
             self._file(repository, rest.partition("/")[2], with_body)
 
-    def _listing(self, repository: str) -> None:
+    def _listing(self, repository: str, revision: str) -> None:
         top = self.hub.folder / repository
         if not top.is_dir():
             return self._refuse(404, "RepoNotFound")
         files = sorted(path for path in top.rglob("*") if path.is_file())
         siblings = [{"rfilename": path.relative_to(top).as_posix(), **(_metadata(path) if self.hub.metadata else {})} for path in files]
-        self._json(
-            {"id": repository, "modelId": repository, "sha": self.hub.revision, "siblings": siblings, "gated": False, "private": False}
-        )
+        self._json({"id": repository, "modelId": repository, "sha": revision, "siblings": siblings, "gated": False, "private": False})
 
     def _file(self, repository: str, name: str, with_body: bool) -> None:
         path = self.hub.folder / repository / name

@@ -297,6 +297,31 @@ def test_a_folder_gets_its_name_when_all_its_files_are_there(tmp_path):
     assert (card.state, card.damaged) == ("damaged", ("unet/diffusion_pytorch_model.safetensors",))
 
 
+def test_a_repair_fetches_what_is_damaged_and_nothing_else(tmp_path):
+    top = tmp_path / "repositories/TencentARC/t2iadapter_sketch_sd15v2"
+    put(top, {"config.json": b"{}", "diffusion_pytorch_model.bin": content("adapter")})
+    own, there = tmp_path / "own", tmp_path / "own/vidsketch/adapter"
+    with serving(tmp_path / "repositories") as given:
+        fetched(given, own, ["adapter"], spec=vidsketch.SPEC)
+        before, requests = records.read(there), len(given.contents())
+        damaged = bytearray(content("adapter"))
+        damaged[SIZE // 2] ^= 1
+        (there / "diffusion_pytorch_model.bin").write_bytes(damaged)
+        given.revision = "f" * 40
+        wanted = fetching.lacking(vidsketch.SPEC, (own,), ["adapter", "sd15"], repair=True)
+        assert [weights.name for weights in wanted] == ["adapter"]
+        given.faults = [Fault(1000), *(Fault(0) for _ in range(9))]
+        with pytest.raises(PegbarError, match="does not answer"):
+            fetching.fetch(vidsketch.SPEC, wanted, own, asked(given), lambda *of: None, accepted=True)
+        assert not there.exists()
+        given.faults = []
+        fetched(given, own, ["adapter"], spec=vidsketch.SPEC)
+    assert (there / "diffusion_pytorch_model.bin").read_bytes() == content("adapter") and records.read(there) == before
+    assert {path.rpartition("/")[2] for _, path, _ in given.contents()[requests:]} == {"diffusion_pytorch_model.bin"}
+    (api,) = (path for _, path, _ in given.asked[1:] if path.startswith("/api/"))
+    assert api.endswith(COMMIT)
+
+
 @pytest.mark.parametrize("odd", ["../../evil.safetensors", "/etc/evil.safetensors", "unet\\..\\..\\evil"])
 def test_a_repository_that_names_a_file_outside_of_it_gives_nothing(odd):
     with pytest.raises(PegbarError, match="lies outside of it: nothing was fetched"):

@@ -71,6 +71,8 @@ def activity(own: Path, name: str) -> JobFolder:
 
 def delete(card: Card) -> None:
     """Removes a checkpoint from the own folder, or what has come of it. Raises PegbarError where it lies in another one."""
+    if card.weights.joined:
+        raise PegbarError(f"{card.path} is a collection: delete single ones of it in their folder")
     if card.path and not card.is_own:
         raise PegbarError(f"{card.path} is in a shared folder: Pegbar deletes nothing there")
     try:

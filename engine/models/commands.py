@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
         "--only", action="append", default=[], metavar="NAME", help="this model alone, also an optional one; may be repeated"
     )
     fetch.add_argument("--accept-terms", action="store_true", help="the terms of the models are read, and the use is allowed")
+    fetch.add_argument("--repair", action="store_true", help="check every file of what was fetched, and fetch anew what is damaged")
     fetch.add_argument("--endpoint", metavar="URL", help=f"a mirror of Hugging Face (default: {ENDPOINT}, else huggingface.co)")
     fetch.add_argument("--stall", type=float, default=20.0, metavar="S", help="connect anew after so long without a byte (default: 20)")
     fetch.add_argument("--patience", type=int, default=6, metavar="N", help="attempts in a row that bring nothing (default: 6)")
@@ -147,12 +148,12 @@ def _fetch(options: argparse.Namespace, folders: list[Path], tell: Tell) -> None
     spec = next(spec for spec in methods() if spec.name == options.pipeline)
     endpoint = (options.endpoint or os.environ.get(ENDPOINT) or hub.ENDPOINT).rstrip("/")
     asked = hub.Hub(endpoint, os.environ.get(TOKEN, ""), options.stall, options.patience)
-    wanted = fetching.lacking(spec, folders, options.only)
+    wanted = fetching.lacking(spec, folders, options.only, options.repair)
     by_hand = fetching.fetch(spec, wanted, folders[0], asked, lambda *of: tell(Progress(*of)), options.accept_terms)
     for text in by_hand:
         tell(Warned(text))
     if not wanted:
-        tell(Warned(f"All that {spec.label} needs is there"))
+        tell(Warned("Nothing here was fetched" if options.repair else f"All that {spec.label} needs is there"))
 
 
 def _import(options: argparse.Namespace, folders: list[Path], tell: Tell) -> None:

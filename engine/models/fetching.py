@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ..weights import place
 from . import hub as hubs
 from .cards import parts_of
 from .hub import Hub, Wanted
-from .records import File, Record, write
+from .records import File, Record, read, write
 
 RESERVE = 64 << 20
 """Bytes that stay free on the disk."""
@@ -55,12 +55,15 @@ class Plan:
         return sum(path.stat().st_size for pair in paths for path in pair if path.is_file())
 
 
-def lacking(spec: Pipeline, folders: Sequence[Path], names: Sequence[str] = ()) -> tuple[Weights, ...]:
-    """The checkpoints that are to be fetched: of those named, else of those required, the ones that are in no folder. Raises PegbarError."""
+def lacking(spec: Pipeline, folders: Sequence[Path], names: Sequence[str] = (), repair: bool = False) -> tuple[Weights, ...]:
+    """The checkpoints that are to be fetched: of those named, else of those required, the ones that are in no folder. With `repair` the ones
+    that were fetched into the first folder: each file of them is checked. Raises PegbarError."""
     known = {weights.name: weights for weights in spec.weights if not weights.is_made}
     if unknown := sorted(set(names) - known.keys()):
         raise PegbarError(f"{spec.label} has no model {unknown[0]!r}: it has {', '.join(known)}")
     asked = [known[name] for name in names] or [weights for weights in known.values() if weights.required]
+    if repair:
+        return tuple(weights for weights in asked if (record := read(target_of(spec, weights, folders[0]))) and record.revision)
     return tuple(weights for weights in asked if place(spec, weights, folders) is None)
 
 
@@ -95,16 +98,31 @@ def target_of(spec: Pipeline, weights: Weights, own: Path) -> Path:
 
 
 def _planned(spec: Pipeline, weights: Weights, own: Path, hub: Hub, tell: Tell) -> Plan:
-    """The plan that was made when the download began, else a new one."""
+    """The plan that was made when the download began, else a new one; a checkpoint that is to be repaired is no longer in its place."""
     target, parts = target_of(spec, weights, own), parts_of(spec, weights, own)
+    plan = _begun(weights, target, parts) or _new(weights, target, parts, hub, tell)
+    if target.exists():
+        shutil.rmtree(parts / "files", ignore_errors=True)
+        whole = parts / "files" if target.is_dir() else parts / "files" / target.name
+        whole.parent.mkdir(exist_ok=True)
+        os.replace(target, whole)
+    return plan
+
+
+def _begun(weights: Weights, target: Path, parts: Path) -> Plan | None:
     try:
         content = json.loads((parts / "plan.json").read_bytes())
         if content["repository"] == weights.repository and weights.revision in ("", content["revision"]):
             return Plan(weights, parts, target, str(content["revision"]), tuple(Wanted(**file) for file in content["files"]))
     except (OSError, ValueError, KeyError, TypeError):
         pass
+    return None
+
+
+def _new(weights: Weights, target: Path, parts: Path, hub: Hub, tell: Tell) -> Plan:
     tell(f"Asking {hub.name}", 0, 0)
-    revision, files = hubs.files_of(weights, hub)
+    record = read(target) if target.exists() else None
+    revision, files = hubs.files_of(replace(weights, revision=record.revision) if record else weights, hub)
     shutil.rmtree(parts, ignore_errors=True)  # of another version
     parts.mkdir(parents=True)
     plan = {"repository": weights.repository, "revision": revision, "files": [asdict(file) for file in files]}

@@ -93,7 +93,7 @@ def _of_file(path: Path, say: Say) -> Iterator[Found]:
         return
     matches = [(key, network) for key, parts in CHECKPOINTS.items() for network in parts.values() if network.likeness(there) != "other"]
     if not matches:
-        say(f"{path.name} is not a file of any Pegbar pipeline: none of its methods knows its {len(there)} tensors")
+        say(f"{path.name} is not a file of any Pegbar pipeline: no method of its knows such tensors")
         return
     key, network = matches[0]
     spec, weights = _entry(key)

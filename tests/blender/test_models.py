@@ -81,7 +81,7 @@ def accept_all():
 
 def test_a_missing_model_is_offered_with_its_terms_and_comes_when_they_are_accepted(hub, tmp_path):
     paper = sidebar()
-    assert "LVCD needs 11.1 GB of published models." in paper.text and "Commercial use unclear" in paper.text
+    assert "LVCD needs 11.1 GB of published models." in paper.text and "commercial use unclear" in paper.text
     assert "Terms 1 of 2, svd.safetensors:" in paper.text
     assert paper.button("pegbar.download_model") == ("Download Model", False)
     assert paper.button("pegbar.accept_terms") and paper.button("pegbar.open_model_page")
@@ -179,7 +179,11 @@ def test_a_download_that_fails_says_why_and_can_be_tried_again(hub):
     with pytest.raises(RuntimeError, match="comes damaged from"):
         bpy.ops.pegbar.download_model(pipeline="lvcd")
     paper = sidebar()
-    assert "checksum differs" in paper.text and paper.button("pegbar.download_model") == ("Continue", True)
+    assert (
+        "checksum differs" in paper.text
+        and "hub_mirror" not in paper.props()
+        and paper.button("pegbar.download_model") == ("Continue", True)
+    )
     assert bpy.ops.pegbar.download_model(pipeline="lvcd") == {"FINISHED"} and not models.missing(SPEC)
 
 
@@ -188,6 +192,7 @@ def test_a_token_goes_to_the_hub_alone_and_is_written_nowhere(hub, own, tmp_path
     hub.token = "hf_verysecret"
     with pytest.raises(RuntimeError, match="agree, and enter a token"):
         bpy.ops.pegbar.download_model(pipeline="lvcd")
+    assert "hub_token" in sidebar().props()
     own.hub_token = "hf_verysecret"
     assert bpy.ops.pegbar.download_model(pipeline="lvcd") == {"FINISHED"}
     written = [path for top in (tmp_path / "weights", models.folder(SPEC).parent) for path in top.rglob("*") if path.is_file()]
@@ -225,6 +230,34 @@ def test_a_model_is_deleted_from_the_own_folder_alone(own, tmp_path):
     assert bpy.ops.pegbar.delete_model(pipeline="lvcd", model="svd") == {"FINISHED"}
     assert not (tmp_path / "weights/lvcd/svd.safetensors").exists() and (tmp_path / "studio/lvcd/lvcd.ckpt").exists()
     assert [weights.name for weights in models.missing(SPEC)] == ["svd"]
+
+
+def test_a_damaged_model_is_repaired_from_its_card(hub, own, tmp_path):
+    accept_all()
+    bpy.ops.pegbar.download_model(pipeline="lvcd")
+    file = tmp_path / "weights/lvcd/svd.safetensors"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:1000])
+    own.open_models = {"lvcd"}
+    models.look_again()
+    paper = section()
+    assert "Gone or of another size: svd.safetensors" in paper.text and "Damaged" in paper.text
+    texts = [text for kind, text, about in paper.lines if kind == "button" and about[0] == "pegbar.download_model"]
+    assert texts == ["Repair", "Check Files", "Download"]
+    requests = len(hub.contents())
+    assert bpy.ops.pegbar.download_model(pipeline="lvcd", model="svd", repair=True) == {"FINISHED"}
+    assert file.read_bytes() == whole and models.card(SPEC, "svd").state == "installed"
+    assert hub.contents()[requests:][-1][2]["range"] == "bytes=1000-"
+
+
+def test_a_collection_is_not_deleted_as_a_whole(tmp_path):
+    motion = tmp_path / "weights/vidsketch/motions/walk"
+    motion.mkdir(parents=True)
+    (motion / "low_rank.safetensors").touch()
+    models.look_again()
+    with pytest.raises(RuntimeError, match="is a collection: delete single ones"):
+        bpy.ops.pegbar.delete_model(pipeline="vidsketch", model="motions")
+    assert motion.exists()
 
 
 def test_files_that_are_here_already_are_taken_and_said_what_they_are(own, tmp_path):

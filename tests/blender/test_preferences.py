@@ -83,7 +83,7 @@ def test_a_missing_model_is_told_with_size_source_licence_and_folder_and_the_but
     assert paper.button("pegbar.run") == ("Colorize Strip", False)
     for weights in PIPELINES["lvcd"].weights[:2]:
         assert f"{weights.fetched_as}, {weights.gigabytes:.1f} GB" in paper.text
-    assert paper.text.count("Commercial use unclear") == 2 and "Read the Licence" in paper.text
+    assert paper.text.count("commercial use unclear") == 2 and "Read the Licence" in paper.text
     assert paper.button("pegbar.open_weights")[1] and paper.button("pegbar.look_again")[1]
     described = bpy.types.PEGBAR_OT_run.description(bpy.context, type("Pressed", (), {"pipeline": "lvcd"}))
     assert "Disabled: LVCD needs svd.safetensors and lvcd-fp16.safetensors in" in described
