@@ -146,6 +146,9 @@ class PEGBAR_PG_scene(bpy.types.PropertyGroup):
     strip: bpy.props.StringProperty(name="Strip", description="The line-art strip that stays chosen whichever is active")
     drawing: bpy.props.PointerProperty(name="Drawing", description="The drawing to colour", type=bpy.types.Object, poll=_is_drawing)
     references: bpy.props.CollectionProperty(type=PEGBAR_PG_reference)
+    colour: bpy.props.FloatVectorProperty(
+        name="Colour", description="The colour that a region gets", subtype="COLOR_GAMMA", size=4, min=0, max=1, default=(1, 1, 1, 1)
+    )
     clips: bpy.props.EnumProperty(
         name="Clips",
         items=(

@@ -2,12 +2,13 @@
 
 import bpy
 
-from . import engine, listing, models, references, reports, run, setup, takes
+from . import engine, listing, models, recolour, references, reports, run, setup, takes
 
 CLASSES = (
     *run.CLASSES,
     *takes.CLASSES,
     *references.CLASSES,
+    *recolour.CLASSES,
     *engine.CLASSES,
     *listing.CLASSES,
     *reports.CLASSES,

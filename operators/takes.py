@@ -153,12 +153,19 @@ class PEGBAR_OT_next_check(OnTake, bpy.types.Operator):
     bl_label = "Next Frame to Check"
 
     folder: folder_property()
+    backwards: bpy.props.BoolProperty(name="Backwards", options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        return f"Go to the {'previous' if properties.backwards else 'next'} frame on which this take is unsure of a region"
 
     def act_on(self, context: bpy.types.Context, take: takes.Take) -> None:
         if not take.to_check:
             raise PegbarError(f"Take {take.number} has nothing to check")
         scene = scene_of(context)
-        scene.frame_set(next((frame for frame in take.to_check if frame > scene.frame_current), take.to_check[0]))
+        frames, now = take.to_check, scene.frame_current
+        after = (frame for frame in (reversed(frames) if self.backwards else frames) if (frame < now if self.backwards else frame > now))
+        scene.frame_set(next(after, frames[-1 if self.backwards else 0]))
 
 
 class PEGBAR_OT_open_folder(OnTake, bpy.types.Operator):

@@ -3,9 +3,18 @@
 import bpy
 
 from ..preferences import SECTIONS
-from . import listing, models, reports, sequencer, setup, strip, takes, teach, viewport
+from . import correct, listing, models, reports, sequencer, setup, strip, takes, teach, viewport
 
-CLASSES = (*takes.CLASSES, *listing.CLASSES, *viewport.CLASSES, *teach.CLASSES, *sequencer.CLASSES, *strip.CLASSES, *reports.CLASSES)
+CLASSES = (
+    *takes.CLASSES,
+    *listing.CLASSES,
+    *viewport.CLASSES,
+    *teach.CLASSES,
+    *sequencer.CLASSES,
+    *correct.CLASSES,
+    *strip.CLASSES,
+    *reports.CLASSES,
+)
 
 
 def register() -> None:

@@ -1,6 +1,7 @@
 """From a take's files to the timeline: places outputs, chooses what is shown, pushes the one undo step."""
 
 from collections.abc import Generator, Sequence
+from pathlib import Path
 
 import bpy
 
@@ -9,6 +10,7 @@ from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError
 from ..timeline import WRITE, Placed
 from ..timeline.fills import FILLS
 from ..timeline.grease_pencil import TAKES, shown_layers
+from ..timeline.places import existing, from_file, sign, title
 from .takes import Take, by_id, sources_of, target_of
 
 HIDDEN = "hidden"
@@ -32,6 +34,52 @@ def place(folder: JobFolder, job: Job, frames: Sequence[FrameWritten]) -> Genera
 def is_under_lines(placed: Placed, job: Job) -> bool:
     """Whether what was placed are fills, beside which the artist goes on to draw lines."""
     return bool(bpy.data.objects[placed.name].data.get(TAKES, {}).get(job.id, {}).get(FILLS))
+
+
+def replace(old: Take, new: Take) -> Generator[float, None, None]:
+    """Shows a take in place of one of the same frames: its strips and fills become the new one's. Where there are none it is placed as any
+    take is. Raises PegbarError; yields as a Writer does."""
+    strips, fills = strips_of(old), _fill_layers(old)
+    if strips and not fills:
+        yield from existing(new.folder, new.frames)
+        for strip in strips_of(old):
+            _point(strip, old, new)
+        return
+    yield from place(new.folder, new.job, new.state.frames)
+    if fills:
+        _take_over(old, new)
+    else:
+        show(new)
+
+
+def _point(strip: bpy.types.Strip, old: Take, new: Take) -> None:
+    """Lets a strip show the pictures of another take, which have the same names."""
+    output = Path(bpy.path.abspath(strip.directory)).name
+    if strip.name == title(old.source, old.folder, output):
+        strip.name = title(new.source, new.folder, output)
+    strip.directory = from_file(new.folder.outputs / output)
+    sign(strip, new.folder, new.job, new.source)
+
+
+def _take_over(old: Take, new: Take) -> None:
+    """Puts a take's fills, just placed, in place of another's: with their names, hidden where they are."""
+    found = _object(new)
+    layers, entries = found.data.layers, found.data[TAKES]
+    before = [name for name in entries[old.job.id]["layers"] if name in layers]
+    made = list(entries[new.job.id]["layers"])
+    for name, own in zip(before, made, strict=False):
+        layers[own].hide = layers[name].hide
+        layers.remove(layers[name])
+        layers[own].name = name
+    entries[new.job.id]["layers"] = [*before, *made[len(before) :]]
+    del entries[old.job.id]
+
+
+def _fill_layers(take: Take) -> list[str]:
+    """The layers with a take's fills."""
+    found = _object(take)
+    entry = found.data[TAKES][take.job.id] if found else {}
+    return [name for name in entry["layers"] if name in found.data.layers] if entry.get(FILLS) else []
 
 
 def push_undo(message: str) -> None:

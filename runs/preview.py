@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from ..engine.protocol import PegbarError
 from ..timeline.pictures import loaded
 
+SWATCH = 32
+"""Pixels that the icon of a colour is wide."""
+
 _pictures: previews.ImagePreviewCollection | None = None
 _changed: dict[str, int] = {}
 """When the file of each picture was written, by its path."""
@@ -30,6 +33,17 @@ def look(path: Path) -> None:
 def of(path: Path) -> ImagePreview | None:
     """A picture as last read."""
     return None if _pictures is None else _pictures.get(str(path))
+
+
+def swatch(colour: str) -> int:
+    """The icon of a colour, #rrggbb or #rrggbbaa: clear ones show a chequer."""
+    name = f"swatch {colour}"
+    if _pictures is None or name not in _pictures:
+        *rgb, alpha = np.frombuffer(bytes.fromhex(colour[1:].ljust(8, "f")), np.uint8) / np.float32(255)
+        chequer = 0.4 + 0.2 * (np.indices((SWATCH, SWATCH)).sum(0) // (SWATCH // 4) % 2)
+        mixed = np.float32(rgb) * alpha + chequer[..., None] * (1 - alpha)
+        _show(name, np.concatenate([mixed, np.ones((SWATCH, SWATCH, 1))], 2).astype(np.float32))
+    return _pictures[name].icon_id
 
 
 def forget(path: Path) -> None:

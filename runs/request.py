@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 
 from ..engine.catalog import PIPELINES, pipeline
+from ..engine.pipelines.flat import CORRECTS
 from ..engine.protocol import Job, PegbarError, Shot
 from ..engine.spec import Input, Pipeline, Value, asked, complete
 from ..settings import PEGBAR_PG_scene, Picture, values_of
@@ -77,8 +78,13 @@ def request(context: bpy.types.Context, name: str) -> Request:
 
 def chosen_params(settings: PEGBAR_PG_scene, spec: Pipeline) -> dict[str, Value]:
     """The settings as they count: a strip has no lines under which fills could lie, and so pictures back."""
-    values = values_of(getattr(settings, spec.name))
+    values = without_corrections(values_of(getattr(settings, spec.name)))
     return values if can_be_filled(settings, spec) else values | {name: i == 0 for i, name in enumerate(spec.forms)}
+
+
+def without_corrections(params: Mapping[str, Value]) -> dict[str, Value]:
+    """The settings of a take that starts anew: it corrects no other one."""
+    return {**params, CORRECTS: ""} if CORRECTS in params else dict(params)
 
 
 def can_be_filled(settings: PEGBAR_PG_scene, spec: Pipeline) -> bool:
@@ -118,7 +124,8 @@ def request_of(job: Job) -> Request:
     """A take's request again, to be read anew. Raises PegbarError where it was not made in Blender."""
     sources = takes.sources_of(job)
     frames = {name: tuple(file.frame for file in job.inputs[name]) for name in sources}
-    return Request(job.pipeline, job.params, job.shot, job.seed, sources, frames, takes.target_of(job))
+    params = without_corrections(job.params)
+    return Request(job.pipeline, params, job.shot, job.seed, sources, frames, takes.target_of(job))
 
 
 def smaller(job: Job) -> Job | None:

@@ -9,7 +9,7 @@ from ..engine.spec import Pipeline, complete
 from ..settings import PEGBAR_PG_scene, Picture, choose, set_values
 from ..timeline import Source
 from ..timeline.shot import of_scene, of_strip
-from .request import RHYTHMS, request, rhythm_property
+from .request import RHYTHMS, request, rhythm_property, without_corrections
 from .takes import sources_of, target_of
 
 HIGHEST_SEED = 2**31 - 1
@@ -27,7 +27,7 @@ def restore(context: bpy.types.Context, job: Job) -> list[str]:
     if not 0 <= job.seed <= HIGHEST_SEED:
         raise PegbarError(f"The seed is {job.seed}: a panel takes 0 to {HIGHEST_SEED}, run it from the command line", SETTING)
     choose(settings, spec)
-    set_values(getattr(settings, spec.name), values)
+    set_values(getattr(settings, spec.name), without_corrections(values))
     settings.seed, settings.keep_seed = job.seed, True
     if target is None:
         return ["It was not made in Blender: choose what to work on"]

@@ -155,6 +155,13 @@ def apply(take: takes.Take) -> Run:
     return _begin(run, _applied(run, take))
 
 
+def correct(old: JobFolder, folder: JobFolder, job: Job) -> Run:
+    """Begins the take in a folder that corrects the one in another, in whose place it comes. Raises PegbarError."""
+    engine.check()
+    run = Run(job.pipeline, job.shot, takes.target_of(job).source, _session, bpy.data.filepath, folder, "engine", job=job)
+    return _begin(run, _corrected(run, old))
+
+
 def test(folder: Path) -> Run:
     """Sends one picture through the engine and back, in a folder that is removed afterwards. Raises PegbarError."""
     engine.check()
@@ -272,6 +279,17 @@ def _applied(run: Run, take: takes.Take) -> Step:
     placing.show(take)
     run.is_placed = True
     placing.push_undo(f"Apply Take {take.number}")
+    _end(run, "done")
+
+
+def _corrected(run: Run, old: JobFolder) -> Step:
+    if not (yield from _generated(run)):
+        return
+    run.phase = "placing"
+    if run.is_home:
+        yield from _shared(run, placing.replace(takes.read(old), takes.read(run.folder)), 0, 1)
+        run.is_placed = True
+        placing.push_undo("Recolour Region")
     _end(run, "done")
 
 

@@ -15,6 +15,7 @@ from ..engine.catalog import PIPELINES
 from ..engine.client import unfinished
 from ..engine.errors import FILE_UNSAVED, PLACE_REFUSED, RESULT_UNPLACED, TAKE_DAMAGED
 from ..engine.licences import Verdict, verdict_of
+from ..engine.pipelines.flat import palette
 from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, Progress, State, refused
 from ..engine.protocol import takes as takes_in
 from ..engine.provenance import kept
@@ -50,6 +51,8 @@ class Take:
     fault: str = ""
     verdict: Verdict = UNKNOWN
     """Whether it may be used commercially, by its own weights."""
+    palette: tuple[tuple[str, str], ...] = ()
+    """Name and colour (#rrggbb) of each colour that it has, where it can be corrected."""
 
     @property
     def number(self) -> int:
@@ -176,7 +179,7 @@ def _read(folder: JobFolder) -> Take:
     job, state = folder.read_job(), folder.state()
     cut_off = state.name in ("queued", "running") and folder in unfinished(folder.path.parent, engine.spools())
     verdict = verdict_of(job.pipeline, kept(folder))
-    return Take(folder, job, state, cut_off, _noted(folder, job, state), _learned(folder, job), verdict=verdict)
+    return Take(folder, job, state, cut_off, _noted(folder, job, state), _learned(folder, job), verdict=verdict, palette=palette(folder))
 
 
 def _learned(folder: JobFolder, job: Job) -> int:

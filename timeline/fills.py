@@ -82,7 +82,7 @@ def _place(
 ) -> Placed:
     found = object_of(source)
     if layers.has_modifiers(found) or not found.data.is_editable:
-        found = layers.copy(found, source, title(source.name, folder, frames))
+        found = layers.copy(found, source, title(source.name, folder, frames[0].output))
         sign(found, folder, job, source.name)
         made = {name: name for name in source.layers}
     else:

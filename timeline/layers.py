@@ -109,11 +109,11 @@ def _place(source: Source, keys: Keys, folder: JobFolder, job: Job, frames: Sequ
     """Makes the layers, all that is to be written being known."""
     found = object_of(source)
     if has_modifiers(found) or not found.data.is_editable:
-        found = copy(found, source, title(source.name, folder, frames))
+        found = copy(found, source, title(source.name, folder, frames[0].output))
         sign(found, folder, job, source.name)
         made = {name: name for name in source.layers}
     else:
-        made = {name: layer_above(found, _layer(source, name), title(name, folder, frames)) for name in source.layers}
+        made = {name: layer_above(found, _layer(source, name), title(name, folder, frames[0].output)) for name in source.layers}
         sign_layers(found.data, tuple(made.values()), folder, job)
     for name, drawings in keys.items():
         layer = found.data.layers[made[name]]

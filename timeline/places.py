@@ -55,9 +55,8 @@ def write_input(path: Path, data: bytes) -> None:
         raise refused(path.parent, error) from error
 
 
-def title(source: str, folder: JobFolder, frames: Sequence[FrameWritten]) -> str:
+def title(source: str, folder: JobFolder, output: str) -> str:
     """What a placed output is called: `Hero take 3`, and for an output beside the main one `Hero take 3 lines`."""
-    output = frames[0].output
     aside = "" if output in ("clip", "strokes") else f" {output}"
     return f"{source or 'Pegbar'} take {int(folder.path.name.rpartition('_')[2])}{aside}"
 

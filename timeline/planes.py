@@ -36,7 +36,7 @@ def write(
     first, last = min(files), last_frame(files, job.shot)
     shown = yield from _numbered(folder, frames[0].output, held(files, last))
     scene = scene_named(scene_name)
-    name = title(target.source, folder, frames)
+    name = title(target.source, folder, frames[0].output)
     image, aspect = _sequence(shown[0], name)
     sign(image, folder, job, target.source)
     if target.type == "CAMERA":

@@ -59,7 +59,11 @@ def write(
     source = editor.strips.get(target.source)
     channel = free_channel(editor, min(files), last + 1, source.channel + 1 if source else 1)
     strip = editor.strips.new_image(
-        name=title(target.source, folder, frames), filepath=from_file(shown[0]), channel=channel, frame_start=min(files), fit_method="FIT"
+        name=title(target.source, folder, frames[0].output),
+        filepath=from_file(shown[0]),
+        channel=channel,
+        frame_start=min(files),
+        fit_method="FIT",
     )
     for path in shown[1:]:
         strip.elements.append(path.name)

@@ -18,7 +18,7 @@ class Paper:
     def _part(self, **options):
         return Paper(self.lines, self.enabled)
 
-    row = column = box = split = _part
+    row = column = box = split = grid_flow = _part
 
     def separator(self):
         pass

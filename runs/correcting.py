@@ -1,0 +1,88 @@
+"""A colour that the artist sets on a region of a take: the job that it asks for, whose take comes in place of the one before."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import bpy
+
+from ..engine.pipelines.flat import CORRECTIONS, CORRECTS
+from ..engine.protocol import InputFile, Job, JobFolder, PegbarError, link
+from ..timeline.places import write_input
+from . import engine, run, takes
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A colour (#rrggbb, or #rrggbbaa) for the region at a place of a frame of the shot; x and y are 0..1 across and down."""
+
+    frame: int
+    x: float
+    y: float
+    colour: str
+
+
+def can_be_corrected(take: takes.Take | None) -> bool:
+    """Whether a take tells what its colours follow from."""
+    return take is not None and bool(take.palette) and not take.is_partial
+
+
+def taken(strip: bpy.types.Strip | None) -> takes.Take | None:
+    """The take that a strip shows."""
+    return takes.by_id(strip.get("pegbar_take", "")) if strip else None
+
+
+def count(job: Job) -> int:
+    """The frames on which a job has corrections."""
+    return len(job.inputs.get(CORRECTIONS, ()))
+
+
+def correct(take: takes.Take, corrections: Sequence[Correction]) -> run.Run:
+    """Begins the take that corrections make of another one, with all that were made before. Raises PegbarError."""
+    engine.check()
+    last = _last(take)
+    folder, job = (last.folder, last.job) if last else (take.folder, take.job)
+    made = JobFolder.create(folder.path.parent)
+    inputs = {name: tuple(_linked(folder, made, name, file) for file in files) for name, files in job.inputs.items() if name != CORRECTIONS}
+    inputs[CORRECTIONS] = _written(made, _before(folder, job), corrections)
+    params = dict(job.params) | {CORRECTS: folder.path.name}
+    wanted = replace(job, params=params, inputs=inputs, id=Job("", {}, {}, job.shot).id)
+    made.write_job(wanted)
+    return run.correct(folder, made, wanted)
+
+
+def _last(take: takes.Take) -> run.Run | None:
+    """The run under way that corrects a take, or what comes of that one: the next correction starts from it."""
+    found, name = None, take.folder.path.name
+    for other in run.active():
+        if other.job and other.folder and other.folder.path.parent == take.folder.path.parent and other.job.params.get(CORRECTS) == name:
+            found, name = other, other.folder.path.name
+    return found
+
+
+def _linked(folder: JobFolder, made: JobFolder, name: str, file: InputFile) -> InputFile:
+    to = made.file(file.file)
+    if not to.exists():
+        to.parent.mkdir(parents=True, exist_ok=True)
+        link(folder.file(file.file), to)
+    return file
+
+
+def _before(folder: JobFolder, job: Job) -> dict[int, list[Any]]:
+    """The corrections that a job has already, by frame."""
+    try:
+        return {file.frame: json.loads(folder.file(file.file).read_bytes()) for file in job.inputs.get(CORRECTIONS, ())}
+    except (OSError, ValueError) as error:
+        raise PegbarError(f"The corrections of {folder.path.name} cannot be read ({error}): correct an earlier take") from error
+
+
+def _written(folder: JobFolder, before: dict[int, list[Any]], corrections: Sequence[Correction]) -> tuple[InputFile, ...]:
+    for entry in corrections:
+        values = asdict(entry)
+        before.setdefault(values.pop("frame"), []).append(values)
+    files = []
+    for index, (frame, entries) in enumerate(sorted(before.items()), start=1):
+        files.append(InputFile(frame, folder.input_file(CORRECTIONS, index, ".json")))
+        write_input(folder.file(files[-1].file), json.dumps(entries, indent=1).encode())
+    return tuple(files)
