@@ -14,7 +14,7 @@ import bpy
 
 from ..engine import __version__
 from ..engine.client import ROOT
-from ..engine.errors import ENGINE_MISSING, OFFLINE
+from ..engine.errors import ENGINE_MISSING, IN_USE, OFFLINE
 from ..engine.protocol import PegbarError, lock, refused
 from ..engine.setup.bundle import opened
 from ..engine.setup.state import Home, State, amount
@@ -46,11 +46,14 @@ class Machine:
 
 _process: subprocess.Popen[bytes] | None = None
 _looking: subprocess.Popen[bytes] | None = None
+_removing: subprocess.Popen[bytes] | None = None
 _looks_at = Path()
 _state = State()
 _machine = Machine()
 _seen: tuple[float, ...] = ()
 _used: BinaryIO | None = None
+_held = ""
+"""The environment in use, which `_used` keeps from being removed."""
 
 
 def home() -> Home:
@@ -115,6 +118,8 @@ def start(kind: str, bundle: str = "", repair: bool = False) -> None:
     global _process
     if _process is not None and _process.poll() is None:
         return
+    if _removing is not None and _removing.poll() is None:
+        raise PegbarError("The old engine is being removed: try again in a moment", id=IN_USE)
     if not bundle and not bpy.app.online_access:
         raise PegbarError(OFFLINE_TEXT, id=OFFLINE)
     own = preferences()
@@ -160,13 +165,21 @@ def forget() -> None:
 
 
 def remove() -> None:
-    """Removes the engine that was set up here. Raises PegbarError."""
+    """Removes the engine that was set up here; the files go in a process of their own. Raises PegbarError."""
+    global _removing
+    if home().is_busy:
+        raise PegbarError("The engine is being set up at this moment: cancel that first", id=IN_USE)
     engine.stop()
     _release()
-    _wait(_started(["remove"]), "The engine could not be removed")
-    forget_engine()
-    look()
+    try:
+        home().current_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise refused(home().current_file, error) from error
+    _removing = _started(["remove"])
+    if bpy.app.background:
+        _removing.wait()
     refresh()
+    _watch()
 
 
 def look() -> None:
@@ -183,6 +196,7 @@ def wait() -> State:
     while _process is not None and _process.poll() is None:
         time.sleep(POLL_S)
     refresh()
+    _take_up()
     return _state
 
 
@@ -219,11 +233,6 @@ def _started(options: list[str]) -> subprocess.Popen[bytes]:
         raise refused(Path(sys.executable), error) from error
 
 
-def _wait(process: subprocess.Popen[bytes], what: str) -> None:
-    if process.wait(60):
-        raise PegbarError(f"{what}: {_last_words() or 'a file of it is in use'}. Close other Blenders and try again", id=ENGINE_MISSING)
-
-
 def _last_words() -> str:
     try:
         return (home().path / "process.log").read_text(encoding="utf8", errors="replace").strip().splitlines()[-1]
@@ -247,34 +256,35 @@ def refresh() -> None:
         _state = State("failed", error=f"The set-up did not start: {_last_words()}. Press Try Again, or Copy Report", id=ENGINE_MISSING)
     _machine = _found(place.machine())
     forget_engine()
-    if was.name == "running" and _state.name == "done":
-        _take_up()
     redraw.panels()
     redraw.preferences()
 
 
 def _take_up() -> None:
-    """Leaves the old engine for the new one; one that works goes on until its jobs are done, and is removed at another time."""
-    if not engine.queue():
-        engine.stop()
-        _hold()
-    look()
+    """Leaves the old engine for the new one as soon as its jobs are done, and has the old one removed."""
+    folder = str(own_engine().get("folder", ""))
+    if folder != _held and not engine.queue():
+        if _held:
+            engine.stop()
+        _hold(folder)
+        look()
 
 
-def _hold() -> None:
+def _hold(folder: str) -> None:
     """Says to other Blenders' set-ups that this one uses the environment: it is not to be removed under it."""
-    global _used
+    global _used, _held
     _release()
-    if folder := own_engine().get("folder"):
+    if folder:
         with contextlib.suppress(PegbarError):
-            _used = lock(home().path / str(folder) / f"used-{os.getpid()}")
+            _used = lock(home().path / folder / f"used-{os.getpid()}")
+    _held = folder
 
 
 def _release() -> None:
-    global _used
+    global _used, _held
     if _used is not None:
         _used.close()
-    _used = None
+    _used, _held = None, ""
 
 
 def _found(data: Mapping[str, Any]) -> Machine:
@@ -298,8 +308,13 @@ def _changed(path: Path) -> float:
 
 
 def _tick() -> float:
+    global _removing
     refresh()
-    works = _state.name == "running" or (_looking is not None and _looking.poll() is None)
+    _take_up()
+    if _removing is not None and _removing.poll() is not None:
+        _removing = None
+        look()  # at a computer without an engine again
+    works = _state.name == "running" or any(one is not None and one.poll() is None for one in (_looking, _removing))
     return POLL_S if works else IDLE_S
 
 
@@ -313,7 +328,6 @@ def _watch() -> None:
 
 def _begin() -> None:
     """Once a window is there: how it stands, and what the machine has."""
-    _hold()
     with contextlib.suppress(PegbarError):
         look()
     refresh()

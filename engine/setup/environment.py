@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from .. import __version__
 from ..errors import ENGINE_MISSING, IN_USE, OFFLINE
@@ -50,9 +51,7 @@ def set_up(home: Home, wanted: Wanted, places: Places, say: Callable[[State], No
     """Sets the engine up, or goes on with it, and tells how it stands in the home's file. Raises PegbarError only where even that cannot
     be done; what else goes wrong is the state that it gives."""
     home.make()
-    held = lock(home.lock_file)
-    if held is None:
-        raise PegbarError("Another Blender sets the engine up at this moment: wait until it is done", id=IN_USE)
+    held = _locked(home)
     bundle = str(places.bundle.path) if places.bundle else ""
     teller = Teller(home, State("running", wanted.kind, wanted.backend, steps=STEPS, bundle=bundle), say)
     with held:
@@ -68,6 +67,16 @@ def set_up(home: Home, wanted: Wanted, places: Places, say: Callable[[State], No
             teller.end("failed", error=str(refused(Path(error.filename or home.path), error)), id=ENGINE_MISSING)
         home.withdraw_stop()
     return teller.state
+
+
+def _locked(home: Home) -> BinaryIO:
+    """The home for this process alone. Whoever asks whether it is busy has it for an instant, too."""
+    patient_until = time.monotonic() + 1.0
+    while (held := lock(home.lock_file)) is None:
+        if time.monotonic() > patient_until:
+            raise PegbarError("Another Blender sets the engine up at this moment: wait until it is done", id=IN_USE)
+        time.sleep(0.05)
+    return held
 
 
 def _steps(home: Home, wanted: Wanted, places: Places, teller: Teller) -> str:

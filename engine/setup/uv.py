@@ -6,6 +6,7 @@ What the machine's user has set for uv, by variables or files, holds.
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ..errors import ENGINE_MISSING
+from ..errors import DISK_FULL, DOWNLOAD_STOPPED, ENGINE_MISSING
 from ..protocol import PegbarError, refused
 from .locks import PYTHONS, Wheel
 from .places import Places
@@ -71,15 +72,26 @@ class Uv:
                 output.seek(0)
                 told = output.read().decode(errors="replace")
         if process.returncode:
-            raise PegbarError(_sentence(arguments[0], _read_from(log, start)), id=ENGINE_MISSING)
+            raise self._failed(arguments[0], _read_from(log, start))
         return told
+
+    def _failed(self, command: str, said: str) -> PegbarError:
+        if "No space left" in said or "os error 28" in said or "os error 112" in said:
+            return PegbarError(f"The disk of {self.home.path} is full: free some space and press Try Again", id=DISK_FULL)
+        if fetched := re.search(r"Failed to (?:fetch|download)\S*:? .*?https?://([^/\s`]+)", said):
+            why = said.strip().rsplit(": ", 1)[-1]
+            return PegbarError(
+                f"PyTorch cannot be downloaded: {fetched[1]} does not answer ({why}). Press Try Again, or install from a folder",
+                id=DOWNLOAD_STOPPED,
+            )
+        return PegbarError(_sentence(command, said), id=ENGINE_MISSING)
 
     def _environment(self) -> dict[str, str]:
         """The machine's variables, uv's among them, but for those that name another environment."""
         others = ("PYTHON", "__PYVENV", "VIRTUAL_ENV", "CONDA_PREFIX")
         own = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         ours = {"UV_CACHE_DIR": self.home.cache, "UV_PYTHON_INSTALL_DIR": self.home.pythons, "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
-        return own | {"UV_HTTP_TIMEOUT": own.get("UV_HTTP_TIMEOUT", "60")} | {name: str(value) for name, value in ours.items()}
+        return {"UV_HTTP_TIMEOUT": "60", "UV_COMPILE_BYTECODE_TIMEOUT": "600"} | own | {name: str(value) for name, value in ours.items()}
 
 
 def find(home: Home, platform: str) -> Uv | None:
@@ -115,10 +127,9 @@ def python_for(uv: Uv, versions: tuple[str, ...], check: Callable[[], None], onl
     comes last: it is gone with that Blender. Raises PegbarError."""
     listed = json.loads(uv.run("python", "list", "--only-installed", "--output-format", "json", check=check) or "[]")
     there = [(".".join(one["version"].split(".")[:2]), one["path"]) for one in listed if _fits(one)]
-    own = Path(sys.executable).resolve()
     for version in versions:
         for found, path in there:
-            if found == version and Path(path).resolve() != own and _runs(path):
+            if found == version and _runs(path):
                 return Path(path), version
     if online or mirror:
         with contextlib.suppress(PegbarError):
