@@ -2,6 +2,7 @@
 
 import bpy
 
+from ..engine.corrections import Correction
 from ..engine.protocol import PegbarError
 from ..runs import correcting, engine, run, takes
 from ..runs.request import scene_of
@@ -47,7 +48,7 @@ class PEGBAR_OT_recolour_region(Edge, bpy.types.Operator):
         take = correcting.taken(strip)
         frame = shown_frame(take, strip, self.frame or scene.frame_current)
         colour = self.colour or hex_of(scene.pegbar.colour)
-        started = correcting.correct(take, [correcting.Correction(frame, self.x, self.y, colour)])
+        started = correcting.correct(take, [Correction(frame, self.x, self.y, colour)])
         if bpy.app.background:
             run.run_to_end(started)
 

@@ -2,25 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import bpy
 
-from ..engine.pipelines.flat import CORRECTIONS, CORRECTS
+from ..engine.corrections import CORRECTIONS, CORRECTS, Correction
 from ..engine.protocol import InputFile, Job, JobFolder, PegbarError, link
 from ..timeline.places import write_input
 from . import engine, run, takes
-
-
-@dataclass(frozen=True)
-class Correction:
-    """A colour (#rrggbb, or #rrggbbaa) for the region at a place of a frame of the shot; x and y are 0..1 across and down."""
-
-    frame: int
-    x: float
-    y: float
-    colour: str
 
 
 def can_be_corrected(take: takes.Take | None) -> bool:

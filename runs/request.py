@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from ..engine.catalog import PIPELINES, pipeline
-from ..engine.pipelines.flat import CORRECTS
+from ..engine.corrections import CORRECTS
 from ..engine.protocol import Job, PegbarError, Shot
 from ..engine.spec import Input, Pipeline, Value, asked, complete
 from ..settings import PEGBAR_PG_scene, Picture, values_of

@@ -13,9 +13,9 @@ import bpy
 
 from ..engine.catalog import PIPELINES
 from ..engine.client import unfinished
+from ..engine.corrections import palette
 from ..engine.errors import FILE_UNSAVED, PLACE_REFUSED, RESULT_UNPLACED, TAKE_DAMAGED
 from ..engine.licences import Verdict, verdict_of
-from ..engine.pipelines.flat import palette
 from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError, Progress, State, refused
 from ..engine.protocol import takes as takes_in
 from ..engine.provenance import kept

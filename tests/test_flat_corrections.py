@@ -5,9 +5,9 @@ import os
 
 import numpy as np
 import pytest
+from pegbar.engine.corrections import Correction
 from pegbar.engine.pipelines.flat.corrections import followed
 from pegbar.engine.pipelines.flat.kept import Book, Runs
-from pegbar.engine.pipelines.flat.recolouring import Correction
 from pegbar.engine.protocol import FrameWritten, InputFile, Job, JobFolder, Shot
 from pegbar.engine.worker import run_job
 

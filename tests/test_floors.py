@@ -14,6 +14,7 @@ GROUND_FLOOR = (
     "engine.spec",
     "engine.catalog",
     "engine.client",
+    "engine.corrections",
     "engine.diagnostics",
     "engine.errors",
     "engine.licences",

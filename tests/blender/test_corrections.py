@@ -6,6 +6,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
+from pegbar.engine.corrections import Correction
 from pegbar.engine.protocol import PegbarError
 from pegbar.preferences import preferences
 from pegbar.runs import correcting, engine, placing, run, takes
@@ -86,8 +87,8 @@ def test_corrections_add_up(strip, pixels):
 
 def test_two_clicks_in_a_row_both_count(strip, pixels):
     take = correcting.taken(strip)
-    first = correcting.correct(take, [correcting.Correction(12, *LEFT, "#00ff00")])
-    second = correcting.correct(take, [correcting.Correction(13, *RIGHT, "#ffcc00")])
+    first = correcting.correct(take, [Correction(12, *LEFT, "#00ff00")])
+    second = correcting.correct(take, [Correction(13, *RIGHT, "#ffcc00")])
     for running in (first, second):
         run.run_to_end(running)
     assert strip["pegbar_take"] == second.job.id
@@ -130,7 +131,7 @@ def test_a_planes_take_is_shown_as_a_plane_again(scene, camera, tmp_path):
     scene.pegbar.result = "PLANE"
     bpy.ops.pegbar.run(pipeline="flat")
     take = takes.listed()[0]
-    run.run_to_end(correcting.correct(take, [correcting.Correction(2, *LEFT, "#00ff00")]))
+    run.run_to_end(correcting.correct(take, [Correction(2, *LEFT, "#00ff00")]))
     assert placing.pictures_of(takes.listed()[1])
 
 

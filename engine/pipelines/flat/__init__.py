@@ -1,12 +1,7 @@
 """`flat`: colours line art region by region from reference frames, with exactly the reference's colours. Needs no weights."""
 
-import json
-
-from ...protocol import JobFolder, write_atomic
+from ...corrections import CORRECTIONS, CORRECTS
 from ...spec import Input, Output, Param, Pipeline
-
-CORRECTIONS, CORRECTS = "corrections", "corrects"
-"""The input and the param by which a take corrects another one."""
 
 SPEC = Pipeline(
     name="flat",
@@ -53,19 +48,3 @@ SPEC = Pipeline(
     space="SEQUENCE_EDITOR",
     is_seeded=False,
 )
-
-
-def palette(folder: JobFolder) -> tuple[tuple[str, str], ...]:
-    """Name and colour (#rrggbb, or #rrggbbaa where it is not opaque) of each colour that a take has; nothing before it is done."""
-    try:
-        return tuple((str(name), str(colour)) for name, colour in json.loads((folder.state_folder / _PALETTE).read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return ()
-
-
-def keep_palette(folder: JobFolder, colours: list[tuple[str, str]]) -> None:
-    """Tells the other side a take's colours. Raises PegbarError."""
-    write_atomic(folder.state_folder / _PALETTE, json.dumps(colours).encode())
-
-
-_PALETTE = "palette.json"

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...corrections import keep_palette
 from ...drawing.cels import Lines
 from ...drawing.regions import Colours, Labels
 from ...protocol import JobFolder, write_atomic
-from . import keep_palette
 from .description import Floats, Regions
 from .matching import Matched
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...corrections import CORRECTIONS, CORRECTS, Correction
 from ...drawing import cels, lineart
 from ...drawing.cels import Lines, Pixels
 from ...drawing.frames import Frames
@@ -19,14 +20,14 @@ from ...drawing.regions import Colours, Labels, Painted, eight_bit, from_colours
 from ...protocol import Job, PegbarError
 from ...spec import Report, asked
 from ...strokes import Strokes
-from . import CORRECTIONS, CORRECTS, SPEC, recolouring
+from . import SPEC, recolouring
 from .corrections import ROOT, followed
 from .description import Floats, Regions, describe
 from .kept import Book, Runs, Shown, State, keep_book, save
 from .kept import load as kept
 from .matching import Coloured, Matched, carried, coloured, match
 from .pictures import Cel
-from .recolouring import Correction, write
+from .recolouring import write
 
 _FITS = 0.9
 """Mean share of one colour in the line art's regions over a reference, from which the two show the same drawing."""

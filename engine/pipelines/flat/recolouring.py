@@ -9,28 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
+from ...corrections import CORRECTS, Correction
 from ...drawing.cels import Lines
 from ...drawing.frames import Frames
 from ...protocol import Job, JobFolder, PegbarError, link
 from ...spec import Report, asked
 from ...strokes import Strokes
-from . import CORRECTS, SPEC
+from . import SPEC
 from .corrections import colour_of, followed, with_colours
 from .kept import Book, Runs, Shown, State, keep_book, load, save_arrays
 from .pictures import Cel, Fills, contents
 
 THREADS = min(4, os.cpu_count() or 1)
 """How many drawings are made at once: packing a picture is most of the work, and other threads go on meanwhile."""
-
-
-@dataclass(frozen=True)
-class Correction:
-    """A colour that the artist set on the region at a place of a frame; x and y are 0..1 across and down."""
-
-    frame: int
-    x: float
-    y: float
-    colour: str
 
 
 def read(files: Frames) -> list[Correction]:
