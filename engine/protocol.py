@@ -142,6 +142,15 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """What memory the run takes, in GB of 2^30 bytes, `of` how much, 0 where that is not known; `told` is what it does to save some."""
+
+    gigabytes: float
+    of: float
+    told: str
+
+
+@dataclass(frozen=True)
 class Failed:
     """The run ended without its result; `traceback` is empty where the user can act on `text`; `id` is its entry in `errors`."""
 
@@ -158,8 +167,15 @@ class Done:
     cancelled: bool = False
 
 
-Event = Progress | FrameWritten | Warned | Failed | Done
-_EVENTS: dict[str, type[Event]] = {"progress": Progress, "frame": FrameWritten, "warning": Warned, "error": Failed, "done": Done}
+Event = Progress | FrameWritten | Warned | Planned | Failed | Done
+_EVENTS: dict[str, type[Event]] = {
+    "progress": Progress,
+    "frame": FrameWritten,
+    "warning": Warned,
+    "memory": Planned,
+    "error": Failed,
+    "done": Done,
+}
 _NAMES = {kind: name for name, kind in _EVENTS.items()}
 
 
@@ -171,6 +187,7 @@ class State:
     progress: Progress | None = None
     frames: tuple[FrameWritten, ...] = ()
     warnings: tuple[str, ...] = ()
+    memory: Planned | None = None
     error: Failed | None = None
     seconds: float = 0.0
 
@@ -189,6 +206,8 @@ def state_of(events: Iterable[Event]) -> State:
                 frames[event.output, event.frame] = event
             case Warned():
                 warnings[event.text] = None
+            case Planned():
+                state = replace(state, memory=event)
             case Failed():
                 state = replace(state, name="failed", error=event)
             case Done():

@@ -33,6 +33,7 @@ from .protocol import (
     Job,
     JobFolder,
     PegbarError,
+    Planned,
     Progress,
     Warned,
     known_as,
@@ -104,6 +105,7 @@ class JobReport:
 
     def __init__(self, folder: JobFolder, job: Job, tell: Tell, memory_gb: float = 0.0) -> None:
         self.state = folder.state_folder
+        self.memory_gb = memory_gb
         self._folder = folder
         self._tell = tell
         self._order = threading.RLock()
@@ -148,6 +150,9 @@ class JobReport:
 
     def warn(self, text: str) -> None:
         self._say(Warned(text))
+
+    def planned(self, gigabytes: float, of: float, told: str) -> None:
+        self._say(Planned(round(gigabytes, 4), round(of, 4), told))
 
     def _say(self, event: Event) -> None:
         with self._order:
@@ -209,7 +214,7 @@ def _generate(folder: JobFolder, models: Models, tell: Tell, machine: Machine) -
     log.info("%s, job %s, pipeline %s, params %s, seed %d", folder.path, job.id, spec.name, wordless(spec, job.params), job.seed)
     _sweep(folder)
     write_atomic(folder.reserve_file, bytes(RESERVE))
-    report = JobReport(folder, job, tell)
+    report = JobReport(folder, job, tell, machine.memory_gb)
     report.progress("Loading", 0, 0)
     with known_as(MODEL_DAMAGED):
         module, model = _loaded(spec, models, machine)

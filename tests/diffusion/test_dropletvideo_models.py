@@ -10,7 +10,7 @@ import pytest
 import torch
 from diffusers import CogVideoXTransformer3DModel
 from diffusers.hooks import FirstBlockCacheConfig, MagCacheConfig, TaylorSeerCacheConfig
-from pegbar.engine.diffusion import memory
+from pegbar.engine.diffusion import offloading
 from pegbar.engine.pipelines.dropletvideo import budget, coding, convert, denoising
 from pegbar.engine.pipelines.dropletvideo.pipeline import load
 from pegbar.engine.pipelines.dropletvideo.transformer import DropletVideoTransformer3DModel
@@ -210,28 +210,28 @@ def test_the_subclass_saves_and_loads_itself(found, tmp_path):
 
 def test_block_offload_gives_the_same_bits(found):
     plain, offloaded = (convert.transformer_of(found, torch.float32) for _ in range(2))
-    memory.offload_blocks(offloaded, CPU)
+    offloading.offload_blocks(offloaded, CPU)
     preset = denoising.Preset(3)
     assert torch.equal(drawn(offloaded, found, preset)[-1], drawn(plain, found, preset)[-1])
 
 
 def test_block_offload_and_the_first_block_cache_go_together(found):
     plain, offloaded = (convert.transformer_of(found, torch.float32) for _ in range(2))
-    memory.offload_blocks(offloaded, CPU)
+    offloading.offload_blocks(offloaded, CPU)
     preset = denoising.Preset(7, threshold=ALWAYS)
     assert torch.equal(drawn(offloaded, found, preset)[-1], drawn(plain, found, preset)[-1])
 
 
 def test_leaf_offload_of_the_text_encoder_gives_the_same_bits(found):
     plain, offloaded = (convert.text_encoder_of(found, torch.float32) for _ in range(2))
-    memory.offload_leaves(offloaded, CPU)
+    offloading.offload_leaves(offloaded, CPU)
     ids = torch.arange(2, 22)[None]
     assert torch.equal(offloaded(input_ids=ids)[0], plain(input_ids=ids)[0])
 
 
 def in_8_bits(found, kind):
     model = convert.transformer_of(found, torch.float32)
-    memory.keep_in_8_bits(model, kind, torch.float32)
+    offloading.keep_in_8_bits(model, kind, torch.float32)
     return model
 
 
@@ -252,7 +252,7 @@ def test_eight_bits_change_a_pass_little_and_are_kept_small(found, kind, dtype, 
 @pytest.mark.parametrize("kind", ["fp8", "int8"])
 def test_eight_bits_and_block_offload_go_together(found, kind):
     plain, both = in_8_bits(found, kind), in_8_bits(found, kind)
-    memory.offload_blocks(both, CPU)
+    offloading.offload_blocks(both, CPU)
     latents, given = conditions(found)
     assert torch.equal(*(denoising.predict(model, latents, given, given.prompt, 999) for model in (plain, both)))
 

@@ -215,7 +215,7 @@ def test_shares_of_the_steps_are_whole_steps(tmp_path):
 
     def counts(**params):
         job = asked(tmp_path, drawing(), **params).read_job()
-        settings = pipeline.settings_of(replace(job, params=complete(spec_of("flipsketch"), job.params)))
+        settings = pipeline.settings_of(complete(spec_of("flipsketch"), job.params))
         return settings.compose_until, settings.align_steps
 
     assert counts(num_inference_steps=25) == (15, 10) and counts(num_inference_steps=12) == (7, 4)

@@ -2,23 +2,23 @@
 
 import pytest
 import torch
-from pegbar.engine.diffusion.memory import GIB, MODES, chosen, needed
-from pegbar.engine.pipelines.lvcd import memory, networks
-from pegbar.engine.pipelines.lvcd.memory import DECODING, EVERYTHING, LAYERS, ONE, PAINTING, READING, Turns
+from pegbar.engine.diffusion.memory import BLOCKS, EVERYTHING, GIB, ONE, Room, chosen
+from pegbar.engine.diffusion.offloading import Turns, offload_leaves
+from pegbar.engine.pipelines.lvcd import budget, networks
+from pegbar.engine.pipelines.lvcd.budget import DECODING, PAINTING, READING
 from pegbar.engine.pipelines.lvcd.reference_attention import pattern
 from pegbar.engine.pipelines.lvcd.sampling import Settings, denoise
 
+ALL = (*READING, *PAINTING, *DECODING)
 CARD = torch.device("meta")
 """Stands for a graphics card: weights can be sent there, and are not here then."""
+THERE = Room(torch.device("cuda"), None, None)
 
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
     """The networks at full size in half precision, made of nothing."""
-    modules = networks.empty(networks.config_beside(tmp_path_factory.mktemp("none") / "svd.safetensors"))
-    for name, module in modules.items():
-        torch.nn.Module.to(module, "meta", torch.float16 if name in ("unet", "controlnet", "clip") else torch.float32)
-    return networks.Networks(**modules, device=CARD, dtype=torch.float16)
+    return budget.hollow(networks.config_beside(tmp_path_factory.mktemp("none") / "svd.safetensors"), torch.float16)
 
 
 @pytest.fixture
@@ -27,36 +27,16 @@ def made(lvcd_weights):
 
 
 def test_a_segment_of_the_models_own_size_fits_a_card_of_8_gb_when_networks_take_turns(full):
-    peaks = memory.peaks(full, 320, 576, Settings())
-    assert list(peaks) == list(MODES) and sorted(peaks.values(), reverse=True) == list(peaks.values())
-    assert [chosen(peaks, card * 10**9) for card in (12, 8, 4)] == [EVERYTHING, ONE, LAYERS]
-    print({mode: f"{peak / GIB:.1f} GiB, {needed(peak) / 10**9:.1f} GB free" for mode, peak in peaks.items()})
+    ladder = budget.rungs(full, THERE, 320, 576, Settings())
+    fitting = [chosen(ladder, Room(THERE.device, card * GIB, None)).name for card in (12, 8, 6, 4)]
+    assert fitting == [EVERYTHING, ONE, BLOCKS, "blocks 8"]
 
 
-def test_both_halves_of_guidance_at_once_and_larger_pictures_take_more(full):
-    plain, guided, split, larger = (
-        memory.peaks(full, height, width, settings)[LAYERS]
-        for height, width, settings in (
-            (576, 1024, Settings()),
-            (576, 1024, Settings(guidance_scale=(1.0, 2.0))),
-            (576, 1024, Settings(guidance_scale=(1.0, 2.0), combine=False)),
-            (1024, 1024, Settings()),
-        )
-    )
-    assert plain == split < guided and plain < larger
-
-
-def test_the_decoder_takes_the_authors_ten_frames_or_as_many_as_fit(full):
-    ten, eight = (memory.decoding_peak(full, frames, 320, 576) for frames in (10, 8))
-    assert 0.2 * GIB < ten / 10 < 0.6 * GIB and eight < ten
-    for free, length in ((needed(ten), 10), (needed(ten) - 1, 8), (needed(eight) - 1, 6), (0, 5)):
-        assert memory.chunks_within(full, 320, 576, free).length == length
-
-
-def test_counting_leaves_the_networks_as_they_are(made):
-    before = {name: tensor.data_ptr() for name, tensor in made.unet.state_dict().items()}
-    assert memory.peaks(made, 64, 64, Settings())[EVERYTHING] > 0
-    assert {name: tensor.data_ptr() for name, tensor in made.unet.state_dict().items()} == before
+def test_both_halves_of_guidance_at_once_take_more_until_they_go_apart(full):
+    guided = {rung.name: rung for rung in budget.rungs(full, THERE, 576, 1024, Settings(guidance_scale=(1.0, 2.0)))}
+    plain = {rung.name: rung for rung in budget.rungs(full, THERE, 576, 1024, Settings())}
+    assert plain.keys() == guided.keys() - {"apart"} and guided[EVERYTHING].peak >= plain[EVERYTHING].peak
+    assert [rung.is_exact for rung in guided.values()] == ["of" not in name and name[-1] not in "865" for name in guided]
 
 
 class Sent(torch.nn.Linear):
@@ -71,36 +51,43 @@ class Sent(torch.nn.Linear):
 
 @pytest.fixture
 def sent():
-    names = (*READING, *PAINTING, *DECODING)
-    return networks.Networks(**{name: Sent(1, 1) for name in names}, device=CARD, dtype=torch.float16)
+    return {name: Sent(1, 1) for name in ALL}
 
 
-def on_the_card(made):
-    return {name for name in (*READING, *PAINTING, *DECODING) if getattr(made, name).place == CARD}
+def turns_of(sent):
+    return Turns(sent, CARD, PAINTING)
+
+
+def on_the_card(sent):
+    return {name for name, network in sent.items() if network.place == CARD}
 
 
 def test_networks_take_turns_on_the_card(sent):
-    turns = Turns(sent)
-    turns.mode = ONE
+    turns = turns_of(sent)
+    turns.change(ONE)
     for names in (PAINTING, DECODING, READING, PAINTING):
-        turns.call(names)
-        assert on_the_card(sent) == set(names)
+        turns.call(*names)
+        assert on_the_card(sent) == set(names) and turns.held == 8 * len(names)
 
 
 def test_what_is_on_the_card_stays_there_where_everything_fits(sent):
-    turns = Turns(sent)
+    turns = turns_of(sent)
     for count, names in enumerate((READING, PAINTING, DECODING), 1):
-        turns.call(names)
+        turns.call(*names)
         assert on_the_card(sent) == {name for some in (READING, PAINTING, DECODING)[:count] for name in some}
 
 
-def test_after_a_full_card_networks_take_turns_until_nothing_is_left_to_try(made, sent):
-    turns = Turns(sent)
-    turns.call(PAINTING)
-    assert turns.lower() and turns.mode == ONE and not on_the_card(sent)
-    turns.mode = LAYERS
-    assert not turns.lower()
-    assert not Turns(made).lower()
+def test_a_change_empties_the_card_and_offloaded_blocks_stay_so(sent):
+    turns = turns_of(sent)
+    turns.call(*PAINTING)
+    turns.change(ONE)
+    assert not on_the_card(sent) and not turns.held
+    turns = Turns(
+        {name: torch.nn.Linear(1, 1) for name in sent}, torch.device("cpu"), PAINTING
+    )  # layers are offloaded by what must be a real device
+    turns.change(BLOCKS)
+    turns.change(EVERYTHING)
+    assert turns.mode == BLOCKS
 
 
 def test_networks_that_are_offloaded_by_layers_give_the_same_bits(made):
@@ -113,5 +100,5 @@ def test_networks_that_are_offloaded_by_layers_give_the_same_bits(made):
     with torch.inference_mode():
         wanted = predicted()
         for name in PAINTING:
-            memory.offload_leaves(getattr(made, name), torch.device("cpu"))
+            offload_leaves(getattr(made, name), torch.device("cpu"))
         assert torch.equal(predicted(), wanted)

@@ -3,21 +3,32 @@
 Weights that a mode keeps on the card are added to what the stage makes there. The arithmetic is written out in docs/memory.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from ...diffusion.memory import MODES, counted_peak, weight_bytes
+from ...diffusion.counting import counted_peak
+from ...diffusion.memory import MODES, SMALLEST, Ladder, Room, Rung, precision_of, weight_bytes
+from ...estimates import Work
 from .coding import decode, encode
-from .convert import Published, text_encoder_on_meta, transformer_on_meta, vae_on_meta, without_useless_caches
+from .convert import Published, published, text_encoder_on_meta, transformer_on_meta, vae_on_meta, without_useless_caches
 from .text import MAX_TOKENS
+from .timing import timing_of
 
+_AREAS = {"small": 480 * 272, "standard": 672 * 384, "large": 1120 * 640}
 _COUNTED_BLOCKS = 2
 """Blocks that the activations are counted with: each lets go of what it made."""
 _COUNTED_FRAMES = {"encode": 13, "decode": 5}
 """Frames and latent frames after which a VAE's chunks repeat."""
+_TOLD = (
+    "",
+    "with one model on the card at a time",
+    "with one block of the model on the card",
+    "with one block on the card and frames decoded in tiles",
+)
 _ON_CARD_BLOCKS = 2
 """The block at work and the one on its way."""
 TILE = (240, 360)
@@ -67,6 +78,30 @@ class Stages:
         return dict(zip(MODES, peaks, strict=True))
 
 
+def estimate(weights: Mapping[str, Path], work: Work, there: Room) -> Ladder:
+    """The ways of making a shot, before anything is loaded."""
+    found, timing = (
+        published(weights["dropletvideo"]),
+        timing_of(work.shot, work.params["timing"] == "time", work.params["keep_extra_frames"]),
+    )
+    size = Size(*working_size(work.width, work.height, work.params["resolution"], found.multiple), timing.latent_frames)
+    return rungs(stages(found, size, precision_of(there.device), work.params["precision"], there.has_workspaces), there, work.params)
+
+
+def rungs(counted: Stages, there: Room, params: Mapping[str, Any]) -> Ladder:
+    """The ways of making a shot; each saves something against those above. The one that was asked for comes alone."""
+    peaks = zip(counted.peaks().items(), _TOLD, strict=True)
+    asked = str(params["memory"])
+    return Ladder(Rung(mode, peak, told, is_exact=mode != SMALLEST) for (mode, peak), told in peaks if asked in ("automatic", mode))
+
+
+def working_size(width: int, height: int, resolution: str, multiple: int) -> tuple[int, int]:
+    """Width and height to work at: in the picture's proportions as nearly as multiples of `multiple` can be, of about the area chosen."""
+    scale = 1.0 if resolution == "image" else (_AREAS[resolution] / (width * height)) ** 0.5
+    wide, high = (max(1, round(side * scale / multiple)) * multiple for side in (width, height))
+    return wide, high
+
+
 def stages(found: Published, size: Size, dtype: torch.dtype, precision: str = "full", on_processor: bool = False) -> Stages:
     """The stages of a shot on a card or the processor, with the transformer's weights in a precision (`full`, `fp8`, `int8`)."""
     short = replace(found, transformer={**found.transformer, "num_layers": _COUNTED_BLOCKS})
@@ -74,7 +109,9 @@ def stages(found: Published, size: Size, dtype: torch.dtype, precision: str = "f
     without_useless_caches(vae)
     layers = int(found.transformer.get("num_layers", 30))
     block = kept_bytes(transformer.transformer_blocks[0], dtype, precision)
-    outer = weight_bytes(transformer, dtype) - _COUNTED_BLOCKS * weight_bytes(transformer.transformer_blocks[0], dtype)
+    outer = weight_bytes(transformer.parameters(), dtype) - _COUNTED_BLOCKS * weight_bytes(
+        transformer.transformer_blocks[0].parameters(), dtype
+    )
     ids = torch.empty(1, MAX_TOKENS, dtype=torch.long, device="meta")
     sides, latents = (size.height, size.width), (found.latent_channels, size.latent_frames)
     tile = tuple(min(pair) for pair in zip(sides, TILE, strict=True))
@@ -86,11 +123,11 @@ def stages(found: Published, size: Size, dtype: torch.dtype, precision: str = "f
         "decode_tiled": _coding(decode, vae, (*latents, *(side // 8 for side in tile)), dtype),
     }
     return Stages(
-        text_weights=weight_bytes(text, dtype),
+        text_weights=weight_bytes(text.parameters(), dtype),
         transformer_weights=outer + layers * block,
         block_weights=block,
         outer_weights=outer,
-        vae_weights=weight_bytes(vae, dtype),
+        vae_weights=weight_bytes(vae.parameters(), dtype),
         on_processor=on_processor,
         **{name: counted_peak(run, on_processor) for name, run in runs.items()},
     )
@@ -104,7 +141,7 @@ def kept_bytes(block: torch.nn.Module, dtype: torch.dtype, precision: str) -> in
         "fp8": [tensor for name, layer in layers if "norm" not in name for tensor in layer.parameters()],
         "int8": [layer.weight for _, layer in layers],
     }
-    return weight_bytes(block, dtype) - (dtype.itemsize - 1) * sum(tensor.numel() for tensor in small[precision])
+    return weight_bytes(block.parameters(), dtype) - (dtype.itemsize - 1) * sum(tensor.numel() for tensor in small[precision])
 
 
 def _drawing(found: Published, transformer: torch.nn.Module, size: Size, dtype: torch.dtype) -> Callable[[], object]:

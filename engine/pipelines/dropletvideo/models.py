@@ -9,7 +9,9 @@ import torch
 from safetensors.torch import load_file, save
 from transformers import T5EncoderModel
 
-from ...diffusion.memory import device_of, keep_in_8_bits, offload_blocks, offload_leaves, precision_of, release
+from ...diffusion.counting import in_main_memory
+from ...diffusion.memory import LAYERS_AT_ONCE, device_of, part, precision_of, release
+from ...diffusion.offloading import keep_in_8_bits, offload_blocks, offload_leaves
 from ...protocol import write_atomic
 from .convert import published, scheduler_of, text_encoder_of, tokenizer_of, transformer_of, vae_of
 from .text import embeds, key, token_ids
@@ -28,6 +30,12 @@ class DropletVideo:
         self.scheduler = scheduler_of(self.found)
         self._kept: dict[tuple[str, ...], Any] = {}
         self._prompts: dict[str, torch.Tensor] = {}
+        self._at_work: dict[tuple[str, ...], int] = {}
+
+    @property
+    def held(self) -> int:
+        """The bytes of weights on the device."""
+        return sum(self._at_work.values())
 
     def transformer(self, mode: str, precision: str) -> contextlib.AbstractContextManager[Any]:
         """The transformer for as long as it is needed."""
@@ -79,13 +87,33 @@ class DropletVideo:
     def _part(self, name: tuple[str, ...], mode: str, make: Callable[[], Any]) -> Iterator[Any]:
         """A part by its name; with everything on the card it stays for the next job."""
         keep = mode == "everything"
-        part = self._kept.get(name) if keep else None
+        model = self._kept.get(name) if keep else None
         self._kept = {other: kept for other, kept in self._kept.items() if keep and other[0] != name[0]}
-        part = part or make()
+        self._at_work = {other: size for other, size in self._at_work.items() if other in self._kept or other[0] == "vae"}
+        if model is None:
+            with in_main_memory():
+                model = make()
+        self._at_work[name] = _on_device(model[0] if isinstance(model, tuple) else model, mode)
         try:
-            yield part
+            yield model
         finally:
             if keep:
-                self._kept[name] = part
-            del part
+                self._kept[name] = model
+            else:
+                del self._at_work[name]
+            del model
             release(self.device)
+
+
+def _on_device(model: torch.nn.Module, mode: str) -> int:
+    """The bytes of a model's weights on the device: of one whose blocks are offloaded those of the two that are there, and of its ends."""
+    blocks = getattr(model, "transformer_blocks", None)
+    if mode in ("everything", "one") or (blocks is None and not isinstance(model, T5EncoderModel)):
+        return _bytes(model)
+    if blocks is None:
+        return part(model, by_layers=True).in_turn
+    return _bytes(model) - (len(blocks) - LAYERS_AT_ONCE) * _bytes(blocks[0])
+
+
+def _bytes(module: torch.nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))

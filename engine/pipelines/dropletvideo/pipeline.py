@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save
 from torch.nn import functional
 
-from ...diffusion.memory import GIB, MODES, chosen, free_bytes, needed, out_of_memory_as_error, release
+from ...diffusion.memory import EVERYTHING, SMALLEST, climbed, room
 from ...diffusion.sampling import noise, seeded
 from ...drawing import raster
 from ...drawing.frames import Frames
@@ -25,7 +25,7 @@ from ...protocol import Job, PegbarError, write_atomic
 from ...spec import Report
 from ...strokes import Strokes
 from . import coding
-from .budget import TILE, Size, stages
+from .budget import TILE, Size, rungs, stages, working_size
 from .convert import tokenizer_of
 from .denoising import PRESETS, Conditions, Preset, Step, denoise, fps_of
 from .models import DropletVideo
@@ -37,10 +37,8 @@ log = logging.getLogger(__name__)
 
 Picture = NDArray[np.float32]
 
-_AREAS = {"small": 480 * 272, "standard": 672 * 384, "large": 1120 * 640}
 _SAME_ASPECT = 0.01
-_MODE_FILE, _LATENTS_FILE = "memory.json", "latents.safetensors"
-"""What a job's state folder holds beside its prompts."""
+_LATENTS_FILE = "latents.safetensors"
 _PREVIEWS, _PREVIEW_LATENTS = 8, 24
 """Previews of a run, and the longer side of the latents that one is decoded from: 192 pixels."""
 
@@ -58,7 +56,7 @@ class _Shot:
     first: NDArray[np.uint8]
     last: NDArray[np.uint8] | None
     preset: Preset
-    mode: str
+    mode: str = EVERYTHING
 
 
 def load(weights: Mapping[str, Path], device: str) -> DropletVideo:
@@ -71,15 +69,16 @@ def generate(model: DropletVideo, job: Job, inputs: Mapping[str, Frames], report
     if report.written("clip") >= set(job.shot.frames):
         return
     shot, prompts = _shot(model, job, inputs, report), _prompts(model, job, report)
-    while True:
-        try:
-            with torch.inference_mode(), out_of_memory_as_error():
-                return _attempt(model, shot, prompts, report)
-        except MemoryError:
-            if (lower := _lower_mode(shot, report)) is None:
-                raise
-        shot = replace(shot, mode=lower)
-        release(model.device)
+    there = room(model.device, report.memory_gb, model.held)
+    counted = stages(model.found, shot.size, model.dtype, job.params["precision"], there.has_workspaces)
+    with torch.inference_mode():
+        climbed(
+            rungs(counted, there, job.params),
+            there,
+            report,
+            lambda rung: _attempt(model, replace(shot, mode=rung.name), prompts, report),
+            lambda: model.held,
+        )
 
 
 def _attempt(model: DropletVideo, shot: _Shot, prompts: tuple[str, str], report: Report) -> None:
@@ -112,19 +111,11 @@ def _shot(model: DropletVideo, job: Job, inputs: Mapping[str, Frames], report: R
         report.warn(
             f"The shot takes {timing.frames} frames of the model, which was trained on {TRAINED_FRAMES}: a shorter one, or Real Time, holds better"
         )
-    mode = _mode(model, job, size, report)
     log.info(
-        "works at %dx%d, %d latent frames, %d frames at %g fps of which the first %d are left out, memory %s",
-        *pixels, timing.latent_frames, timing.frames, FPS, timing.dropped, mode,
+        "works at %dx%d, %d latent frames, %d frames at %g fps of which the first %d are left out",
+        *pixels, timing.latent_frames, timing.frames, FPS, timing.dropped,
     )  # fmt: skip
-    return _Shot(job, timing, size, (width, height), coding.pixels(image, pixels), last, preset, mode)
-
-
-def working_size(width: int, height: int, resolution: str, multiple: int) -> tuple[int, int]:
-    """Width and height to work at: in the picture's proportions as nearly as multiples of `multiple` can be, of about the area chosen."""
-    scale = 1.0 if resolution == "image" else (_AREAS[resolution] / (width * height)) ** 0.5
-    wide, high = (max(1, round(side * scale / multiple)) * multiple for side in (width, height))
-    return wide, high
+    return _Shot(job, timing, size, (width, height), coding.pixels(image, pixels), last, preset)
 
 
 def _picture(frames: Frames) -> Picture:
@@ -149,38 +140,6 @@ def _end_picture(
         left, top = (width - wide) // 2, (height - high) // 2
         image = image[top : top + high, left : left + wide]
     return coding.pixels(image, size)
-
-
-def _mode(model: DropletVideo, job: Job, size: Size, report: Report) -> str:
-    """The memory mode: as asked for, or the fastest that fits; one that was begun with is kept, as tiles change the picture."""
-    file = report.state / _MODE_FILE
-    if file.is_file():
-        return str(json.loads(file.read_bytes())["mode"])
-    free, asked = free_bytes(model.device), str(job.params["memory"])
-    peaks = stages(model.found, size, model.dtype, job.params["precision"], model.device.type == "cpu").peaks()
-    mode = chosen(peaks, free) if asked == "automatic" else asked
-    if free is not None and needed(peaks[mode]) > free:
-        report.warn(
-            f"This shot needs about {needed(peaks[mode]) / GIB:.1f} GB of memory and {free / GIB:.1f} GB is free: "
-            "if it fails, work at a smaller size, make the shot shorter or choose Smallest under Memory"
-        )
-    _keep_mode(mode, report)
-    return mode
-
-
-def _lower_mode(shot: _Shot, report: Report) -> str | None:
-    """The mode that takes less memory than one that took too much, noted for later runs; None where there is none or one was asked for."""
-    lower = next(iter(MODES[MODES.index(shot.mode) + 1 :]), None)
-    half_a_clip = lower == MODES[-1] and report.written("clip")  # in tiles the other half would show
-    if lower is None or half_a_clip or shot.job.params["memory"] != "automatic":
-        return None
-    log.warning("out of memory, goes on with memory %s", lower)
-    _keep_mode(lower, report)
-    return lower
-
-
-def _keep_mode(mode: str, report: Report) -> None:
-    write_atomic(report.state / _MODE_FILE, json.dumps({"mode": mode}).encode())
 
 
 def _prompts(model: DropletVideo, job: Job, report: Report) -> tuple[str, str]:
@@ -294,7 +253,7 @@ def _write(vae: Any, shot: _Shot, latents: torch.Tensor, report: Report) -> None
 def _decoded(vae: Any, shot: _Shot, latents: torch.Tensor, tick: coding.Tick) -> Iterator[Picture]:
     """The frames of latents as pictures, in order: chunk by chunk, or, in tiles, all at the end."""
     unscaled = coding.unscaled(vae, latents)
-    if shot.mode == "smallest":
+    if shot.mode == SMALLEST:
         yield from pictures(coding.decode_tiled(vae, unscaled, TILE, tick))
     else:
         for frames in coding.decode(vae, unscaled, tick):

@@ -3,15 +3,17 @@
 Latents are (b, 4, f, h/8, w/8), scaled, in single precision; b are variations. The reference's b may be 1: all variations share it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from math import ceil
+from typing import Any
 
 import torch
 from diffusers import DDIMScheduler
 
 from ...diffusion.sampling import guided, inverted
-from .model import Memory, Model, with_retry
+from .model import Memory, Model
 
 ALIGN_LEARNING_RATE = 1e-3
 ALIGN_UPDATES = 9
@@ -32,6 +34,30 @@ class Settings:
     align: bool = False
     align_steps: int = 10
     """The noise is aligned in so many steps, the first ones."""
+
+
+def settings_of(params: Mapping[str, Any]) -> Settings:
+    """The method's settings of a job; shares of the steps are counted as published (ERRATA 2)."""
+    steps = int(params["num_inference_steps"])
+    return Settings(
+        num_inference_steps=steps,
+        guidance_scale=float(params["guidance_scale"]),
+        fidelity=1 - float(params["motion"]),
+        compose=bool(params["compose"]),
+        compose_until=_part(steps, float(params["compose_until"])),
+        align=bool(params["align"]),
+        align_steps=_part(steps, float(params["align_until"])),
+    )
+
+
+def _part(steps: int, share: float) -> int:
+    """A share of the steps, whole ones; a slider's 0.7 is a little less than that."""
+    return int(share * steps + 1e-4)
+
+
+def segments(count: int, at_once: int) -> int:
+    """How many clips of `at_once` drawings make so many, each from the second on beginning with the last drawing of the one before."""
+    return 1 + max(0, ceil((count - at_once) / (at_once - 1)))
 
 
 @dataclass(frozen=True)
@@ -149,15 +175,11 @@ def sampling_step(
 
 
 def in_parts(memory: Memory, count: int, work: Callable[[slice], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
-    """What the work gives for so many variations at once; for one after the other where that asks for more memory than there is."""
-
-    def attempt() -> tuple[torch.Tensor, ...]:
-        if not memory.one_by_one:
-            return work(slice(None))
-        parts = [work(slice(index, index + 1)) for index in range(count)]
-        return tuple(torch.cat(part) for part in zip(*parts, strict=True))
-
-    return with_retry(memory, "one_by_one", attempt)
+    """What the work gives for so many variations at once, or for one after the other."""
+    if not memory.one_by_one:
+        return work(slice(None))
+    parts = [work(slice(index, index + 1)) for index in range(count)]
+    return tuple(torch.cat(part) for part in zip(*parts, strict=True))
 
 
 def predict_reference(model: Model, reference: torch.Tensor, timestep: int, texts: Texts, guidance_scale: float) -> torch.Tensor:
@@ -236,12 +258,9 @@ def alignment_gradient(
     The way back starts from the sum, not from the mean: half precision would lose what is thousands of times smaller.
     """
 
-    def work() -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.enable_grad():
-            free = others.detach().requires_grad_()
-            eps = model.predict(torch.cat([first, free], 2), timestep, prompt)
-            loss = (eps[:, :, :1] - target).square().sum()
-            (gradient,) = torch.autograd.grad(loss, free)
-        return loss.detach() / target.numel(), gradient / target.numel()
-
-    return with_retry(model.memory, "recomputes", work)
+    with torch.enable_grad():
+        free = others.detach().requires_grad_()
+        eps = model.predict(torch.cat([first, free], 2), timestep, prompt)
+        loss = (eps[:, :, :1] - target).square().sum()
+        (gradient,) = torch.autograd.grad(loss, free)
+    return loss.detach() / target.numel(), gradient / target.numel()

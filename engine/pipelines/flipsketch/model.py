@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMInverseScheduler, DDIMScheduler, UNet3DConditionModel
@@ -16,14 +16,11 @@ from ...protocol import PegbarError
 from .attention import Composition, install
 from .convert import component, config_of, text_tensors, vae_tensors, with_lora
 
-Result = TypeVar("Result")
-
 COPIES = 5
 """Noisy copies of the drawing that are inverted as a clip (SPEC §3)."""
 MERGED_LORA = "lora"
 """The folder of LoRA lists that lies in a checkpoint in which they are merged."""
 _LORA_FILES = {"unet": "2500_unet.pt", "text_encoder": "2500_text_encoder.pt"}
-_DECODED_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Model:
     unet: UNet3DConditionModel
     vae: AutoencoderKL
     text_encoder: CLIPTextModel
-    tokenizer: CLIPTokenizer
+    tokenizer: Any
     scheduler: Mapping[str, Any]
     """The checkpoint's settings of the schedule."""
     composition: Composition
@@ -79,7 +76,7 @@ class Model:
         images = (latents / self.vae.config.scaling_factor).transpose(1, 2).flatten(0, 1)
         decoded = []
         with torch.no_grad():
-            for some in images.split(_DECODED_AT_ONCE):
+            for some in images.split(self.memory.decoded_at_once):
                 tell()
                 decoded.append(self.vae.decode(some).sample)
         return torch.cat(decoded).unflatten(0, (len(latents), -1)).transpose(1, 2)
@@ -100,20 +97,18 @@ def precision_on(device: torch.device) -> torch.dtype:
 
 @dataclass
 class Memory:
-    """How the UNet goes on where a card is full: the same values, slower."""
+    """How the networks save memory: the same values but for rounding, slower."""
 
     recomputes: bool = False
-    """Blocks don't keep what gradients need, but compute it anew: a third more work."""
+    """The UNet's blocks don't keep what gradients need, but compute it anew: a third more work."""
     one_by_one: bool = False
-    """Clips go through it one after the other."""
-
-    def starts_anew(self) -> None:
-        """Another job may be smaller: it is tried with all the memory first."""
-        self.recomputes = self.one_by_one = False
+    """Clips go through the UNet one after the other."""
+    decoded_at_once: int = 4
 
 
-def load_model(weights: Mapping[str, Path], device: torch.device) -> Model:
-    """Reads the networks. Raises PegbarError where a part is missing, damaged or of another model."""
+def load_model(weights: Mapping[str, Path], device: torch.device, waiting: bool = False) -> Model:
+    """Reads the networks; where they are `waiting` they are in main memory until they are called. Raises PegbarError where a part is
+    missing, damaged or of another model."""
     folder = weights["checkpoint"]
     lora = None if (folder / MERGED_LORA).is_dir() else weights.get("lora")
     if lora is None and "text-to-video-ms" in folder.name:
@@ -121,13 +116,14 @@ def load_model(weights: Mapping[str, Path], device: torch.device) -> Model:
         raise PegbarError(
             f"{folder} cannot draw sketches by itself: put FlipSketch's folder lora ({files}) beside it, or get checkpoint-2500"
         )
-    dtype = precision_on(device)
-    unet = _unet(folder / "unet", lora, dtype).to(device)
+    dtype, place = precision_on(device), torch.device("cpu") if waiting else device
+    modules = empty(folder)
+    unet = _filled_unet(modules["unet"], folder / "unet", lora, dtype).to(place)
     composition, memory = prepared(unet)
     return Model(
         unet=unet,
-        vae=_vae(folder / "vae").to(device),
-        text_encoder=_text_encoder(folder / "text_encoder", lora, dtype).to(device),
+        vae=_filled_vae(modules["vae"], folder / "vae").to(place),
+        text_encoder=_filled_text_encoder(modules["text_encoder"], folder / "text_encoder", lora, dtype).to(place),
         tokenizer=_tokenizer(folder / "tokenizer"),
         scheduler=config_of(folder / "scheduler", "scheduler_config.json"),
         composition=composition,
@@ -136,27 +132,40 @@ def load_model(weights: Mapping[str, Path], device: torch.device) -> Model:
     )
 
 
-def _unet(folder: Path, lora: Path | None, dtype: torch.dtype) -> UNet3DConditionModel:
-    path, tensors = component(folder)
+def hollow(folder: Path, device: torch.device) -> Model:
+    """The networks of a checkpoint's configs on the meta device, in the precisions that they are loaded in: to count with."""
+    modules, dtype = empty(folder), precision_on(device)
+    unet, text_encoder = (torch.nn.Module.to(modules[name], dtype) for name in ("unet", "text_encoder"))
+    composition, memory = prepared(unet)
+    scheduler = config_of(folder / "scheduler", "scheduler_config.json")
+    return Model(unet, modules["vae"], text_encoder, None, scheduler, composition, memory, torch.device("meta"))
+
+
+def empty(folder: Path) -> dict[str, Any]:
+    """The networks of a checkpoint's configs on the meta device. Raises PegbarError."""
     with torch.device("meta"):
-        unet = UNet3DConditionModel.from_config(config_of(folder))
+        return {
+            "unet": UNet3DConditionModel.from_config(config_of(folder / "unet")),
+            "vae": AutoencoderKL.from_config(config_of(folder / "vae")),
+            "text_encoder": CLIPTextModel(CLIPTextConfig(**config_of(folder / "text_encoder"))),
+        }
+
+
+def _filled_unet(unet: UNet3DConditionModel, folder: Path, lora: Path | None, dtype: torch.dtype) -> UNet3DConditionModel:
+    path, tensors = component(folder)
     if lora is not None:
         tensors = with_lora(unet, tensors, lora / _LORA_FILES["unet"])
     return fill(unet, tensors, path, dtype)
 
 
-def _vae(folder: Path) -> AutoencoderKL:
+def _filled_vae(vae: AutoencoderKL, folder: Path) -> AutoencoderKL:
     path, tensors = component(folder)
-    with torch.device("meta"):
-        vae = AutoencoderKL.from_config(config_of(folder))
     return fill(vae, vae_tensors(tensors), path)
 
 
-def _text_encoder(folder: Path, lora: Path | None, dtype: torch.dtype) -> CLIPTextModel:
+def _filled_text_encoder(encoder: CLIPTextModel, folder: Path, lora: Path | None, dtype: torch.dtype) -> CLIPTextModel:
     path, tensors = component(folder)
     tensors = text_tensors(tensors)
-    with torch.device("meta"):
-        encoder = CLIPTextModel(CLIPTextConfig(**config_of(folder)))
     if lora is not None:
         tensors = with_lora(encoder, tensors, lora / _LORA_FILES["text_encoder"], under="CLIPEncoderLayer")
     return fill(encoder, tensors, path, dtype)
@@ -204,15 +213,3 @@ def _over_time(convolution: torch.nn.Conv3d) -> None:
         return found.unflatten(3, video.shape[3:])
 
     convolution.forward = flat
-
-
-def with_retry(memory: Memory, way: Literal["recomputes", "one_by_one"], work: Callable[[], Result]) -> Result:
-    """What the work gives; where it asks for more memory than there is, it is done once more that way, and so from then on."""
-    try:
-        return work()
-    except torch.OutOfMemoryError:
-        if getattr(memory, way):
-            raise
-    setattr(memory, way, True)
-    torch.cuda.empty_cache()
-    return work()

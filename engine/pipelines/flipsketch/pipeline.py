@@ -6,7 +6,6 @@ What a run has reached lies in the job's state folder, so that one that was cut 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,17 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from safetensors.torch import save as saved
 
-from ...diffusion.memory import device_of, out_of_memory_as_error
+from ...diffusion.memory import Rung, climbed, device_of, room
+from ...diffusion.offloading import Turns
 from ...diffusion.sampling import noise, rough_picture, seeded
 from ...drawing.frames import Frames
 from ...drawing.trace import Tracer
 from ...protocol import Job, PegbarError, write_atomic
 from ...spec import Report
 from ...strokes import Strokes
-from . import ink, ranking
-from .method import Settings, Step, denoised, reference_noise, texts_of
+from . import budget, ink, ranking
+from .budget import WAYS
+from .method import Step, denoised, reference_noise, segments, settings_of, texts_of
 from .model import COPIES, Model, load_model
 from .view import STRIDE, Drawing, View, cleaned, view_of
 
@@ -39,50 +40,41 @@ class Animator:
     """What stays loaded: the networks, and the noise of the drawing that was last inverted, by what it depends on."""
 
     model: Model
+    hollow: budget.Hollow
     judge: ranking.Judge | None
+    turns: Turns
     inverted: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 def load(weights: Mapping[str, Path], device: str) -> Animator:
-    """The networks on the device. Raises PegbarError where a file is missing, damaged or of another model."""
+    """The networks, which come to the device when it is their turn. Raises PegbarError where a file is missing, damaged or of another
+    model."""
     place = device_of(device)
-    with out_of_memory_as_error():
-        judge = ranking.load_judge(weights["clip"], place) if "clip" in weights else None
-        return Animator(load_model(weights, place), judge)
+    model = load_model(weights, place, waiting=True)
+    judge = ranking.load_judge(weights["clip"], place) if "clip" in weights else None
+    networks = {"text": model.text_encoder, "vae": model.vae, "unet": model.unet} | ({"judge": judge.network} if judge else {})
+    return Animator(model, budget.hollow_of(weights, place), judge, Turns(networks, place, by_layers=("unet",)))
 
 
 def generate(animator: Animator, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
-    """Writes a drawing for each frame of the shot. Raises PegbarError where there is nothing to animate; Cancelled."""
-    animator.model.memory.starts_anew()
+    """Writes a drawing for each frame of the shot. Raises PegbarError where there is nothing to animate, or memory is full; Cancelled."""
     drawing = _drawing(inputs["sketch"], bool(job.params["clean"]))
     view = view_of(drawing, str(job.params["view"]), int(job.params["size"]))
     _check_size(animator.model, view)
-    with out_of_memory_as_error():
-        clips = _Run(animator, job, report).clips(view.sketch(drawing))
-        order = _ranked(animator, job, report, view.sketch(drawing), clips)
+    there = room(animator.model.device, report.memory_gb, animator.turns.held)
+    ways = budget.rungs(animator.hollow, there, view.size, len(job.shot.frames), job.params)
+
+    def sampled(rung: Rung) -> tuple[NDArray[np.uint8], list[int]]:
+        WAYS[rung.name].take(animator.model.memory, animator.turns)
+        found = _Run(animator, job, report).clips(view.sketch(drawing))
+        if animator.judge:
+            animator.turns.call("judge")
+        return found, _ranked(animator, job, report, view.sketch(drawing), found)
+
+    clips, order = climbed(ways, there, report, sampled, lambda: animator.turns.held)
     if len(clips) > 1:
         report.preview(np.concatenate([contact_sheet(1 - ink.ink_of(clip)) for clip in clips[order]])[..., None].repeat(3, -1))
     _write(report, job, drawing, view, _inks(job, clips[order[0]]))
-
-
-def settings_of(job: Job) -> Settings:
-    """The method's settings of a job; shares of the steps are counted as published (ERRATA 2)."""
-    params = job.params
-    steps = int(params["num_inference_steps"])
-    return Settings(
-        num_inference_steps=steps,
-        guidance_scale=float(params["guidance_scale"]),
-        fidelity=1 - float(params["motion"]),
-        compose=bool(params["compose"]),
-        compose_until=_part(steps, float(params["compose_until"])),
-        align=bool(params["align"]),
-        align_steps=_part(steps, float(params["align_until"])),
-    )
-
-
-def _part(steps: int, share: float) -> int:
-    """A share of the steps, whole ones; a slider's 0.7 is a little less than that."""
-    return int(share * steps + 1e-4)
 
 
 def _check_size(model: Model, view: View) -> None:
@@ -92,19 +84,15 @@ def _check_size(model: Model, view: View) -> None:
         raise PegbarError(f"Working Size is {min(view.size)}: this model needs more than {shrinks} pixels, and is made for 256")
 
 
-def segments(count: int, at_once: int) -> int:
-    """How many clips of `at_once` drawings make so many, each from the second on beginning with the last drawing of the one before."""
-    return 1 + max(0, ceil((count - at_once) / (at_once - 1)))
-
-
 class _Run:
     """The sampling of one job, segment by segment; what it has reached is on the disk."""
 
     def __init__(self, animator: Animator, job: Job, report: Report) -> None:
         self.animator, self.model, self.job, self.report = animator, animator.model, job, report
-        self.settings = settings_of(job)
+        self.settings = settings_of(job.params)
         self.count, self.at_once = len(job.shot.frames), int(job.params["drawings_at_once"])
         self.segments = segments(self.count, self.at_once)
+        animator.turns.call("text")
         self.texts = texts_of(self.model, str(job.params["prompt"]), str(job.params["negative_prompt"]))
         self.steps = self.segments * self.settings.num_inference_steps
         self.before = self.done = 0
@@ -130,6 +118,7 @@ class _Run:
         if path.is_file():
             return load_file(path)["frames"].numpy()
         latents = self._latents(segment, sketches)
+        self.animator.turns.call("vae")
         video = self.model.decode(latents, self._tell)
         frames = np.stack([ink.eight_bit(one) for one in video.float().cpu().numpy()])
         write_atomic(path, saved({"frames": torch.from_numpy(frames)}))
@@ -155,6 +144,7 @@ class _Run:
 
         self.before = segment * self.settings.num_inference_steps
         self._tell(begun.index + 1 if begun else 0)
+        self.animator.turns.call("unet")
         return denoised(self.model, start, reference, self.texts, self.settings, watch, self._tell, begun)
 
     def _noise(self, segment: int, shape: tuple[int, ...]) -> torch.Tensor:
@@ -187,7 +177,9 @@ class _Run:
         steps = self.settings.num_inference_steps
         size = (COPIES, 4, pixels.shape[2] // STRIDE, pixels.shape[3] // STRIDE)
         self.report.progress("Reading the drawing", 0, steps)
+        self.animator.turns.call("vae")
         latents = self.model.encode_sketch(pixels, noise(size, seeded(_CODER_SEED), self.model.device))
+        self.animator.turns.call("unet")
         return reference_noise(
             self.model, latents, self.texts.null, steps, lambda step, _: self.report.progress("Reading the drawing", step + 1, steps)
         )

@@ -42,15 +42,20 @@ class Judge:
 
 
 def load_judge(folder: Path, device: torch.device) -> Judge:
-    """The vision part of a CLIP checkpoint. Raises PegbarError where it is missing, damaged or of another model."""
+    """The vision part of a CLIP checkpoint, in main memory until it is called to its device. Raises PegbarError where it is missing, damaged or of another model."""
     path, tensors = component(folder)
+    network = empty_judge(folder)
+    chosen = part(tensors, ("vision_model.", "visual_projection."), path)
+    return Judge(fill(network, chosen, path), device)
+
+
+def empty_judge(folder: Path) -> CLIPVisionModelWithProjection:
+    """CLIP's vision network of a config on the meta device. Raises PegbarError."""
     config = config_of(folder)
     with torch.device("meta"):
-        network = CLIPVisionModelWithProjection(
+        return CLIPVisionModelWithProjection(
             CLIPVisionConfig(**{"projection_dim": config.get("projection_dim", 512), **config.get("vision_config", config)})
         )
-    chosen = part(tensors, ("vision_model.", "visual_projection."), path)
-    return Judge(fill(network, chosen, path).to(device), device)
 
 
 def scores(judge: Judge | None, sketch: Floats, clips: Sequence[Bytes] | Bytes) -> list[float]:

@@ -75,14 +75,17 @@ def view_of(drawing: Drawing, what: str, size: int) -> View:
     """
     picture = drawing.size if isinstance(drawing, Strokes) else (drawing.shape[1], drawing.shape[0])
     left, top, right, bottom = _inked(drawing, picture)
-    short = _strides(size)
-    if what == "squeezed":
-        return View(picture, 0, 0, picture[0], picture[1], (short, short))
-    if what == "picture":
-        scale = size / min(picture)
-        return View(picture, 0, 0, picture[0], picture[1], (_strides(picture[0] * scale), _strides(picture[1] * scale)))
+    seen = size_of(picture, what, size)
+    if what in ("squeezed", "picture"):
+        return View(picture, 0, 0, picture[0], picture[1], seen)
     side = max(1, round(max(right - left, bottom - top) * (1 + 2 * MARGIN)))
-    return View(picture, round((left + right - side) / 2), round((top + bottom - side) / 2), side, side, (short, short))
+    return View(picture, round((left + right - side) / 2), round((top + bottom - side) / 2), side, side, seen)
+
+
+def size_of(picture: tuple[int, int], what: str, size: int) -> tuple[int, int]:
+    """The width and height that the model draws a picture of this size at."""
+    scale = size / min(picture)
+    return (_strides(picture[0] * scale), _strides(picture[1] * scale)) if what == "picture" else (_strides(size), _strides(size))
 
 
 def on_white(image: Floats) -> Floats:

@@ -5,7 +5,7 @@ the shot. Knows no Blender.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from ...diffusion import lineart as line_network
-from ...diffusion.memory import out_of_memory_as_error
+from ...diffusion.memory import Rung, climbed, room
+from ...diffusion.offloading import Turns
 from ...diffusion.sampling import rough_picture
 from ...drawing import cels, raster
 from ...drawing.frames import Frames
@@ -25,13 +26,13 @@ from ...protocol import Job, Shot
 from ...spec import Report
 from ...strokes import Strokes
 from . import checkpoint, colours, networks, plan
+from .budget import DECODING, PAINTING, READING, WAYS, hollow, rungs
 from .checkpoint import Checkpoint
 from .conditioning import Condition, condition, draw
 from .decoding import Chunks, Pending, decode
 from .lines import Lines, cut, reference_picture
-from .memory import DECODING, PAINTING, READING, Turns
 from .networks import Networks
-from .sampling import Carry, Settings, final_latents, first_carry, hint_frames, sample_segment
+from .sampling import Carry, final_latents, first_carry, hint_frames, sample_segment, settings_of
 
 Floats = NDArray[np.float32]
 
@@ -44,6 +45,8 @@ class Model:
     """What is loaded: LVCD's networks and, where its weights are there, that which finds lines in colour frames."""
 
     networks: Networks
+    hollow: Networks
+    """The same without tensors, to count with."""
     turns: Turns
     lines: line_network.LineNetwork | None
 
@@ -51,21 +54,21 @@ class Model:
 def load(weights: Mapping[str, Path], device: str) -> Model:
     """The networks, which come to the device when it is their turn. Raises PegbarError where a file is missing, damaged or another."""
     loaded = networks.load(weights, device, waiting=True)
-    return Model(loaded, Turns(loaded), line_network.load(weights["sk_model"], loaded.device) if "sk_model" in weights else None)
+    empty = hollow(networks.config_beside(weights["svd"]), loaded.dtype)
+    if loaded.conditioner is loaded.encoder:
+        empty = replace(empty, conditioner=empty.encoder)
+    turns = Turns({name: getattr(loaded, name) for name in (*READING, *PAINTING, *DECODING)}, loaded.device, by_layers=PAINTING)
+    return Model(loaded, empty, turns, line_network.load(weights["sk_model"], loaded.device) if "sk_model" in weights else None)
 
 
 def generate(model: Model, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
-    """Writes a painted frame for each frame of the shot. Raises PegbarError, Cancelled, MemoryError."""
-    while True:
-        try:
-            with out_of_memory_as_error(), torch.inference_mode():
-                shot = _Shot(model, job, inputs["lineart"], inputs["reference"], report)
-                shot.paste()
-                return shot.paint()
-        except MemoryError:
-            if not model.turns.lower():
-                raise
-        report.warn("The graphics card's memory was full: the painting goes on with less on it, and slower")
+    """Writes a painted frame for each frame of the shot. Raises PegbarError, also where memory is full; Cancelled."""
+    shot = _Shot(model, job, inputs["lineart"], inputs["reference"], report)
+    shot.paste()
+    there = room(model.networks.device, report.memory_gb, model.turns.held)
+    ways = rungs(model.hollow, there, *shot.working_size[::-1], shot.settings)
+    with torch.inference_mode():
+        climbed(ways, there, report, shot.paint, lambda: model.turns.held)
 
 
 class _Shot:
@@ -83,7 +86,7 @@ class _Shot:
         self.working_size = plan.fitted(self.size, self.params["working_width"])
         numbers = [lines.shown(held[0]) for held in self.frames]
         self.lines = Lines(lines, numbers, self.working_size, self.params, model.lines, report)
-        self.settings = _settings(self.params)
+        self.settings = settings_of(self.params)
         self.chunks = Chunks()
         self._condition = lru_cache(maxsize=1)(self._conditioned)
         self._palette = self._locked_palette() if self.params["lock_colours"] else None
@@ -104,7 +107,7 @@ class _Shot:
         return anchors
 
     def _conditioned(self, number: int) -> Condition:
-        self._model.turns.call(READING)
+        self._model.turns.call(*READING)
         picture = reference_picture(self._references[number], self.working_size, self.size)
         image = torch.from_numpy(picture.transpose(2, 0, 1)[None] * 2 - 1)
         noise = draw(self.seed, self.settings.num_frames, *self.working_size[::-1])
@@ -128,14 +131,15 @@ class _Shot:
 
     # --- painting
 
-    def paint(self) -> None:
+    def paint(self, rung: Rung) -> None:
         """Paints every run of which a frame is not written yet, on from the checkpoint where it fits what is there."""
+        way = WAYS[rung.name]
+        self._model.turns.change(way.mode)
         start = checkpoint.kept(self._report.state)
         if start is not None and not self._fits(start):
             start = None
-        height, width = self.working_size[::-1]
-        self._model.turns.settle(height, width, self.settings)
-        self.chunks = self._model.turns.chunks(height, width) if start is None else Chunks(start.chunk)
+        self.settings = replace(self.settings, combine=way.combine)
+        self.chunks = Chunks(way.length if start is None else min(way.length, start.chunk))
         seam = {} if start is None else {drawing: part.numpy() for drawing, part in start.seam.items()}
         for index in range(0 if start is None else start.run, len(self.runs)):
             going_on = start if start is not None and start.run == index else None
@@ -179,7 +183,7 @@ class _Shot:
             hint = self._hint(run, segment)
             phase = f"Segment {before + segment + 1} of {total}"
             self._report.progress(phase, 0, self.settings.num_inference_steps)
-            self._model.turns.call(PAINTING)
+            self._model.turns.call(*PAINTING)
             x0, carry = sample_segment(self._model.networks, given, hint, carry, self.settings, self._teller(phase))
             yield segment, carry, final_latents(x0, given, self.settings, first=segment == 0, last=segment == run.segments - 1)
 
@@ -205,7 +209,7 @@ class _Shot:
         self, run: plan.Run, places: "_Places", latents: torch.Tensor, pending: Pending | None, last: bool, seam: dict[int, Floats]
     ) -> Pending | None:
         """Writes the frames that these latents make final, and gives what the decoder keeps. Padding that nothing needs is not decoded."""
-        self._model.turns.call(DECODING)
+        self._model.turns.call(*DECODING)
         for step, latent in enumerate(latents.split(1)):
             if not places.wanted:
                 break
@@ -260,15 +264,6 @@ class _Places:
         """Drawing and share of the next place."""
         self.next += 1
         return self._run.drawings[self.next - 1], self._run.shares[self.next - 1]
-
-
-def _settings(params: Mapping[str, Any]) -> Settings:
-    return Settings(
-        num_inference_steps=params["num_inference_steps"],
-        mode=params["ref_mode"],
-        prev_attn_steps=params["prev_attn_steps"],
-        guidance_scale=(params["min_guidance_scale"], params["max_guidance_scale"]),
-    )
 
 
 def _opaque(picture: Floats) -> Floats:

@@ -3,8 +3,9 @@
 A segment has model frames: the reference, `overlap` frames that are already coloured, and the 14 that are coloured now.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -73,6 +74,16 @@ class Carry:
     """(overlap, 4, h, w), scaled: the last latents of the segment before; (0, 4, h, w) before the first segment."""
     denoised: torch.Tensor
     """(steps, overlap, 4, h, w), scaled: its predictions of these at each step."""
+
+
+def settings_of(params: Mapping[str, Any]) -> Settings:
+    """How a job asks for its shot to be sampled."""
+    return Settings(
+        num_inference_steps=params["num_inference_steps"],
+        mode=params["ref_mode"],
+        prev_attn_steps=params["prev_attn_steps"],
+        guidance_scale=(params["min_guidance_scale"], params["max_guidance_scale"]),
+    )
 
 
 def first_carry(noise: torch.Tensor) -> Carry:

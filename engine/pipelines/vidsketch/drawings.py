@@ -36,8 +36,13 @@ def sizes(sketches: Frames, first_frame: Frames, longer_side: int) -> Sizes:
             raise PegbarError(
                 f"The {name} at frame {number} is {w} x {h}, the first drawing {own[0]} x {own[1]}: make both of the same proportions"
             )
+    return Sizes(own, work_size(own, longer_side))
+
+
+def work_size(own: Size, longer_side: int) -> Size:
+    """The size nearest to these proportions whose longer side is `longer_side`."""
     width, height = (max(MULTIPLE, round(side * longer_side / max(own) / MULTIPLE) * MULTIPLE) for side in own)
-    return Sizes(own, (width, height))
+    return width, height
 
 
 def grey(drawing: NDArray[np.float32] | Strokes, size: Size | None = None) -> NDArray[np.uint8]:

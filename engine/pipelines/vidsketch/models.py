@@ -12,7 +12,9 @@ from diffusers import AutoencoderKL, DDIMScheduler, T2IAdapter, UNet2DConditionM
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from ...diffusion.checkpoints import Tensors, fill, read
+from ...diffusion.counting import in_main_memory
 from ...diffusion.memory import precision_of
+from ...diffusion.offloading import Turns
 from ...diffusion.sampling import seeded
 from ...protocol import PegbarError
 from . import convert, low_rank
@@ -40,6 +42,8 @@ class StableDiffusion:
     text_encoder: CLIPTextModel
     vae: AutoencoderKL
     scheduler: DDIMScheduler
+    place: torch.device
+    """Where networks are put: their device, or main memory, where they wait until they are called."""
 
     @torch.no_grad()
     def encode_text(self, *prompts: str) -> torch.Tensor:
@@ -62,10 +66,8 @@ class StableDiffusion:
 
     def unet_2d(self) -> UNet2DConditionModel:
         """Stable Diffusion's own UNet, which makes the first frame."""
-        folder = self.folder / "unet"
-        with torch.device("meta"):
-            unet = UNet2DConditionModel.from_config(read_config(folder))
-        return _filled(unet, folder, self.dtype).to(self.device)
+        with in_main_memory():
+            return _filled(empty_picture(self.folder), self.folder / "unet", self.dtype).to(self.place)
 
     def inflated(self, generator: torch.Generator, original: bool = False) -> InflatedUNet:
         """Stable Diffusion's UNet inflated, as training starts from it (see `convert.inflated`)."""
@@ -73,7 +75,7 @@ class StableDiffusion:
         with torch.device("meta"):
             unet = InflatedUNet(read_config(folder))
         wanted = unet.state_dict()
-        return _filled(unet, folder, torch.float32, lambda tensors: convert.inflated(tensors, wanted, generator, original)).to(self.device)
+        return _filled(unet, folder, torch.float32, lambda tensors: convert.inflated(tensors, wanted, generator, original)).to(self.place)
 
 
 @dataclass
@@ -82,6 +84,9 @@ class Model:
 
     stable_diffusion: StableDiffusion
     adapter: T2IAdapter
+    adapter_folder: Path
+    turns: Turns
+    """Of the networks `text`, `vae`, `adapter`, `motion` and, while it makes the first frame, `picture`."""
     motions: Path
     more_motions: tuple[Path, ...] = ()
     """Further folders with motions, as a studio has one."""
@@ -89,30 +94,61 @@ class Model:
 
     def network(self, motion: Motion) -> InflatedUNet:
         """A motion's network. Raises PegbarError where it does not fit."""
-        if self._kept is None or self._kept[0] != motion:
+        if not self.has(motion):
             self._kept = None
-            self._kept = motion, load_motion(motion, self.stable_diffusion)
+            self.turns.drop("motion")
+            with in_main_memory():
+                self._kept = motion, load_motion(motion, self.stable_diffusion)
+            self.turns.add("motion", self._kept[1])
+        assert self._kept is not None
         return self._kept[1]
 
-
-def load_stable_diffusion(folder: Path, device: torch.device) -> StableDiffusion:
-    """Stable Diffusion 1.x in diffusers' layout; the VAE in single precision. Raises PegbarError where a file lacks or does not fit."""
-    dtype = precision_of(device)
-    with torch.device("meta"):
-        text, vae = (
-            CLIPTextModel(CLIPTextConfig(**read_config(folder / "text_encoder"))),
-            AutoencoderKL.from_config(read_config(folder / "vae")),
-        )
-    _filled(text, folder / "text_encoder", dtype, convert.text_encoder)
-    _filled(vae, folder / "vae", torch.float32, convert.vae)
-    return StableDiffusion(folder, device, dtype, _tokenizer(folder / "tokenizer"), text.to(device), vae.to(device), _scheduler(folder))
+    def has(self, motion: Motion) -> bool:
+        """Whether a motion's network is loaded."""
+        return self._kept is not None and self._kept[0] == motion
 
 
-def load_adapter(folder: Path, device: torch.device) -> T2IAdapter:
+def load_stable_diffusion(folder: Path, device: torch.device, waiting: bool = False) -> StableDiffusion:
+    """Stable Diffusion 1.x in diffusers' layout; the VAE in single precision. Where networks are `waiting` they are in main memory until
+    they are called. Raises PegbarError where a file lacks or does not fit."""
+    dtype, place = precision_of(device), torch.device("cpu") if waiting else device
+    modules = empty(folder)
+    text = _filled(modules["text"], folder / "text_encoder", dtype, convert.text_encoder).to(place)
+    vae = _filled(modules["vae"], folder / "vae", torch.float32, convert.vae).to(place)
+    return StableDiffusion(folder, device, dtype, _tokenizer(folder / "tokenizer"), text, vae, _scheduler(folder), place)
+
+
+def load_adapter(folder: Path, device: torch.device, waiting: bool = False) -> T2IAdapter:
     """The T2I-Adapter for sketches as published."""
+    return _filled(empty_adapter(folder), folder, precision_of(device)).to("cpu" if waiting else device)
+
+
+def empty(folder: Path) -> dict[str, Any]:
+    """Stable Diffusion's text encoder and VAE on the meta device. Raises PegbarError."""
     with torch.device("meta"):
-        adapter = T2IAdapter.from_config(read_config(folder, _ADAPTER))
-    return _filled(adapter, folder, precision_of(device)).to(device)
+        return {
+            "text": CLIPTextModel(CLIPTextConfig(**read_config(folder / "text_encoder"))),
+            "vae": AutoencoderKL.from_config(read_config(folder / "vae")),
+        }
+
+
+def empty_picture(folder: Path) -> UNet2DConditionModel:
+    """Stable Diffusion's own UNet on the meta device. Raises PegbarError."""
+    with torch.device("meta"):
+        return UNet2DConditionModel.from_config(read_config(folder / "unet"))
+
+
+def empty_adapter(folder: Path) -> T2IAdapter:
+    """The adapter on the meta device."""
+    with torch.device("meta"):
+        return T2IAdapter.from_config(read_config(folder, _ADAPTER))
+
+
+def empty_motion(motion: Motion, folder: Path) -> InflatedUNet:
+    """A motion's network on the meta device; without a config it has the sizes of Stable Diffusion in `folder`."""
+    own = {} if motion.low_rank else read_config(motion.weights.parent, {})
+    with torch.device("meta"):
+        return InflatedUNet(own or read_config(folder / "unet"))
 
 
 def load_motion(motion: Motion, base: StableDiffusion) -> InflatedUNet:
@@ -120,9 +156,7 @@ def load_motion(motion: Motion, base: StableDiffusion) -> InflatedUNet:
     if motion.low_rank:
         unet = low_rank.merged(base.inflated(seeded(0)), read(motion.weights), motion.weights)
         return torch.nn.Module.to(unet, base.dtype)
-    with torch.device("meta"):
-        unet = InflatedUNet(read_config(motion.weights.parent, read_config(base.folder / "unet")))
-    return fill(unet, _read(motion.weights), motion.weights, base.dtype).to(base.device)
+    return fill(empty_motion(motion, base.folder), _read(motion.weights), motion.weights, base.dtype).to(base.place)
 
 
 def _scheduler(folder: Path) -> DDIMScheduler:

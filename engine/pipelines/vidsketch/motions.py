@@ -41,7 +41,9 @@ def motions(folder: Path) -> tuple[Motion, ...]:
         return ()
     if (own := _motion(folder)) is not None:
         return (own,)
-    found = [motion for inner in folder.iterdir() if inner.is_dir() and (motion := _motion(inner)) is not None]
+    found = [
+        motion for inner in folder.iterdir() if inner.is_dir() and not inner.name.startswith(".") and (motion := _motion(inner)) is not None
+    ]
     return tuple(sorted(found, key=lambda motion: motion.name.casefold()))
 
 

@@ -15,21 +15,20 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ...diffusion.memory import device_of, out_of_memory_as_error
+from ...diffusion.memory import EVERYTHING, Rung, climbed, device_of, room
+from ...diffusion.offloading import Turns
 from ...diffusion.sampling import noise, rough_picture, seeded
 from ...drawing.frames import Frames
 from ...protocol import Job, PegbarError, write_atomic
 from ...spec import Report
 from ...weights import everywhere
-from . import drawings, models, sampling
+from . import budget, drawings, models, sampling
 from .abstraction import Control, control_at, measured
 from .models import Model
-from .motions import Motion, chosen
+from .motions import chosen
 from .unet import InflatedUNet
 
 MOST_FRAMES = 64
-_TRAINED_AT_ONCE = 16
-"""The authors' kind of network takes somewhat longer videos at once than it was trained on; beyond that it sees them in windows."""
 _KEPT_EVERY = 5
 """Steps after which what was sampled is kept."""
 
@@ -48,15 +47,22 @@ def load(weights: Mapping[str, Path], device: str) -> Model:
     """The networks that every motion shares; a motion is loaded when a job asks for it. Raises PegbarError."""
     place = device_of(device)
     motions, *more = everywhere(weights, "motions")
-    return Model(models.load_stable_diffusion(weights["sd15"], place), models.load_adapter(weights["adapter"], place), motions, tuple(more))
+    base = models.load_stable_diffusion(weights["sd15"], place, waiting=True)
+    adapter = models.load_adapter(weights["adapter"], place, waiting=True)
+    turns = Turns({"text": base.text_encoder, "vae": base.vae, "adapter": adapter}, place, by_layers=("motion", "picture"))
+    return Model(base, adapter, weights["adapter"], turns, motions, tuple(more))
 
 
 def generate(model: Model, job: Job, inputs: Mapping[str, Frames], report: Report) -> None:
-    """Writes the video's frames, the first one before the others are made, and says how the drawings steer. Raises PegbarError, Cancelled."""
-    with out_of_memory_as_error():
-        if not 2 <= len(job.shot.frames) <= MOST_FRAMES:
-            raise PegbarError(f"The shot has {len(job.shot.frames)} frames: choose a range of 2 to {MOST_FRAMES}, or a larger step")
-        _Video(model, job, inputs, report).make()
+    """Writes the video's frames, the first one before the others are made, and says how the drawings steer. Raises PegbarError, also where
+    memory is full; Cancelled."""
+    if not 2 <= len(job.shot.frames) <= MOST_FRAMES:
+        raise PegbarError(f"The shot has {len(job.shot.frames)} frames: choose a range of 2 to {MOST_FRAMES}, or a larger step")
+    video = _Video(model, job, inputs, report)
+    there = room(model.stable_diffusion.device, report.memory_gb, model.turns.held)
+    hollow = budget.hollow_of(video.base.folder, model.adapter_folder, video.motion, video.base.dtype)
+    made = budget.Made(video.sizes.work, len(job.shot.frames), bool(video.first_frame), model.has(video.motion))
+    climbed(budget.rungs(hollow, there, made, job.params), there, report, video.make, lambda: model.turns.held)
 
 
 class _Video:
@@ -66,6 +72,8 @@ class _Video:
         self.model, self.base, self.job, self.report = model, model.stable_diffusion, job, report
         self.frames = job.shot.frames
         self.sketches, self.first_frame = inputs["sketch"], inputs["first_frame"]
+        self.motion = chosen(model.motions, job.params["motion"], *model.more_motions)
+        self.way = budget.WAYS[EVERYTHING]
         self.sizes = drawings.sizes(self.sketches, self.first_frame, job.params["size"])
         width, height = self.sizes.work
         self.latent_shape = (4, height // drawings.MULTIPLE, width // drawings.MULTIPLE)
@@ -73,17 +81,21 @@ class _Video:
         self.picture_noise = noise((1, *self.latent_shape), generator, self.base.device)
         self.noise = noise((1, 4, len(self.frames), *self.latent_shape[1:]), generator, self.base.device)
 
-    def make(self) -> None:
-        motion = chosen(self.model.motions, self.job.params["motion"], *self.model.more_motions)
-        text = self.base.encode_text(self.job.params["negative_prompt"], self.job.params["prompt"] or motion.prompt)
+    def make(self, rung: Rung) -> None:
+        """Makes what is not there yet."""
+        self.way = budget.WAYS[rung.name]
+        self.model.turns.change(self.way.mode)
+        self.model.turns.call("text")
+        text = self.base.encode_text(self.job.params["negative_prompt"], self.job.params["prompt"] or self.motion.prompt)
+        self.model.turns.call("adapter")
         drawn = self._read()
-        settings = self._settings(drawn.control, motion)
+        settings = self._settings(drawn.control)
         first = self._first_latents(drawn, text, settings)
         picture = self._decoded(first)
         self._write(0, picture)
         self.report.preview(drawings.resized(picture, _small(self.sizes.work)))
         self.report.progress("Loading", 0, 0)
-        latents = self._sampled(self.model.network(motion), drawn, text, settings, first)
+        latents = self._sampled(self.model.network(self.motion), drawn, text, settings, first)
         for index in range(1, len(self.frames)):
             if self.frames[index] not in self.report.written("clip"):
                 self.report.progress("Finishing", index, len(self.frames))
@@ -124,10 +136,9 @@ class _Video:
         )
         return control
 
-    def _settings(self, control: Control, motion: Motion) -> sampling.Sampling:
-        params = self.job.params
-        window = max(motion.frames, _TRAINED_AT_ONCE)
-        return sampling.Sampling(params["num_inference_steps"], params["guidance_scale"], control, params["sc_frames"], window)
+    def _settings(self, control: Control) -> sampling.Sampling:
+        params, window, apart = self.job.params, budget.window_of(self.motion), self.way.apart
+        return sampling.Sampling(params["num_inference_steps"], params["guidance_scale"], control, params["sc_frames"], window, apart)
 
     # --- pictures
 
@@ -138,6 +149,7 @@ class _Video:
             return load_file(kept)["latents"].to(self.base.device)
         if self.first_frame:
             picture = drawings.picture(self.first_frame[self.first_frame.numbers[0]], self.sizes.work)
+            self.model.turns.call("vae")
             latents = self.base.encode(picture, self.picture_noise)
         else:
             latents = self._drawn_first(drawn, text, settings)
@@ -148,18 +160,24 @@ class _Video:
         """Stable Diffusion's own picture of the first drawing; its UNet leaves again before the motion's comes."""
         self.report.progress("Loading", 0, 0)
         unet = self.base.unet_2d()
+        self.model.turns.add("picture", unet)
+        self.model.turns.call("picture")
         phase = _Phase(self.report, "Drawing the first frame", settings.num_inference_steps)
 
         def told(done: int, latents: Tensor) -> None:
             phase.told(done)
             self._preview(latents[0], done)
 
-        with phase.heard_in(unet):
-            maps = [level[:1] for level in drawn.maps]
-            return sampling.sample_picture(unet, self.base.scheduler, self.picture_noise, text, maps, settings, told)
+        try:
+            with phase.heard_in(unet):
+                maps = [level[:1] for level in drawn.maps]
+                return sampling.sample_picture(unet, self.base.scheduler, self.picture_noise, text, maps, settings, told)
+        finally:
+            self.model.turns.drop("picture")
 
     def _decoded(self, latents: Tensor) -> NDArray[np.float32]:
         """The picture (h, w, 3) of one frame's latents (1, 4, h/8, w/8), at the working size."""
+        self.model.turns.call("vae")
         return self.base.decode(latents)[0].permute(1, 2, 0).float().cpu().numpy()
 
     def _write(self, index: int, picture: NDArray[np.float32]) -> None:
@@ -179,6 +197,7 @@ class _Video:
         if kept.is_file():
             state = load_file(kept)
             done, latents = int(state["done"]), state["latents"].to(self.base.device)
+        self.model.turns.call("motion")
         phase = _Phase(self.report, "Drawing", settings.num_inference_steps, done)
 
         def predict(video: Tensor, t: Tensor, text: Tensor, maps: Any) -> Tensor:

@@ -35,6 +35,8 @@ class Sampling:
     attended: Attended = "first+prev"
     window: int = 64
     """Frames that the network sees at once; a longer video is made in windows that overlap."""
+    apart: bool = False
+    """What guidance compares is predicted in turn, in half the memory."""
     original: bool = False
 
     @property
@@ -142,10 +144,10 @@ def noise_of(predict: Predict, latents: Tensor, t: Tensor, text: Tensor, residua
     network was trained; where they overlap, the nearer to a part's middle weighs more."""
     parts = windows(latents.shape[2], settings.window)
     if len(parts) == 1:
-        return _guided(predict, latents, t, text, residuals, settings.guidance_scale)
+        return _guided(predict, latents, t, text, residuals, settings)
     total, weight = torch.zeros_like(latents), torch.zeros(latents.shape[2], device=latents.device)
     for part in parts:
-        noise = _guided(predict, latents[:, :, part], t, text, [each[:, :, part] for each in residuals], settings.guidance_scale)
+        noise = _guided(predict, latents[:, :, part], t, text, [each[:, :, part] for each in residuals], settings)
         shares = _hat(part).to(latents)
         total[:, :, part] += noise * shares[:, None, None]
         weight[part] += shares
@@ -168,12 +170,15 @@ def _hat(part: Sequence[int]) -> Tensor:
     return torch.cat([torch.ones(1), torch.minimum(run, run.flip(0))])
 
 
-def _guided(predict: Predict, latents: Tensor, t: Tensor, text: Tensor, residuals: Sequence[Tensor], scale: float) -> Tensor:
+def _guided(predict: Predict, latents: Tensor, t: Tensor, text: Tensor, residuals: Sequence[Tensor], settings: Sampling) -> Tensor:
     """Without guidance (a scale of 1) only what has the prompt is computed."""
-    if scale == 1:
+    if settings.guidance_scale == 1:
         return predict(latents, t, text[1:], residuals)
-    uncond, cond = predict(latents.expand(2, -1, -1, -1, -1), t, text, residuals).chunk(2)
-    return guided(uncond, cond, scale)
+    if settings.apart:
+        uncond, cond = (predict(latents, t, text[half : half + 1], residuals) for half in range(2))
+    else:
+        uncond, cond = predict(latents.expand(2, -1, -1, -1, -1), t, text, residuals).chunk(2)
+    return guided(uncond, cond, settings.guidance_scale)
 
 
 @torch.no_grad()
@@ -189,7 +194,7 @@ def sample_picture(
         return unet(video[:, :, 0].to(unet.dtype), t, text, return_dict=False, **added)[0].float()[:, :, None]
 
     for done, t in enumerate(timesteps(scheduler, settings.num_inference_steps), start=1):
-        noise = _guided(predict, latents[:, :, None], t, text, scaled if steers(t, settings.control.tau) else (), settings.guidance_scale)
+        noise = _guided(predict, latents[:, :, None], t, text, scaled if steers(t, settings.control.tau) else (), settings)
         latents = scheduler.step(noise[:, :, 0], t, latents, eta=0.0, return_dict=False)[0]
         told(done, latents)
     return latents
