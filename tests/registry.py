@@ -60,7 +60,7 @@ class Registry:
         path = re.sub(r"^http://[^/]+", "", request.path)  # as a proxy is asked
         if self.login and request.headers.get("Authorization") != "Basic " + base64.b64encode(self.login.encode()).decode():
             return self._status(request, 401)
-        if found := re.fullmatch(r"/simple/([^/]+)/", path):
+        if found := re.fullmatch(r"/(?:simple|whl/cpu)/([^/]+)/", path):
             return self._page(request, found[1])
         name = unquote(path.rsplit("/", 1)[-1])
         if name not in self.files:

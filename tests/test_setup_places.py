@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 from pegbar.engine.protocol import PegbarError
-from pegbar.engine.setup import bundle, locks, machine, uv
+from pegbar.engine.setup import bundle, locks, machine, places, uv
 from pegbar.engine.setup.places import PYPI, configured
 
 from .registry import Registry, wheel
@@ -85,6 +85,13 @@ def test_uvs_own_configuration_file_holds(tmp_path):
     assert named(tmp_path, UV_NO_CONFIG="1").indexes == (PYPI,)
     (tmp_path / "uv" / "uv.toml").write_text("= damaged")
     assert named(tmp_path).indexes == (PYPI,)
+
+
+def test_a_build_of_pytorch_is_looked_for_in_the_index_of_its_accelerator(registry, tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "TORCH", f"{registry.url}/whl")
+    with Registry() as empty:
+        named(tmp_path, UV_DEFAULT_INDEX=f"{empty.url}/simple").get(FILE, registry.sha256, tmp_path)
+    assert (tmp_path / FILE).read_bytes() == DATA
 
 
 def test_a_package_that_no_index_has_is_told_with_all_that_were_asked(registry, tmp_path):

@@ -4,6 +4,7 @@ usage: lock.py [NAME...]   with NAME as `linux-x86_64-core`; all of them by defa
 which it cannot make: where PyTorch's own index is not reached, a lock leaves torch to uv's torch backend, pinned.
 """
 
+import hashlib
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import unquote, urldefrag, urljoin
 from urllib.request import Request, urlopen
 
@@ -20,8 +22,10 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 ROOT = Path(__file__).resolve().parent.parent
+UV = Path(sys.executable).parent / "uv"
 LOCKS = ROOT / "requirements" / "locks"
 INDEX = os.environ.get("UV_DEFAULT_INDEX", "https://pypi.org/simple")
+TORCH_INDEX = "https://download.pytorch.org/whl"
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 TORCH = ("torch", "triton")
 UNPACKED = {"cpu": 2.2e9, "cu130": 4.5e9, "rocm7.2": 18e9}
@@ -116,28 +120,43 @@ def lock(name: str) -> None:
     """Writes one lock."""
     platform, backend = name.rsplit("-", 1)
     torch = DIFFUSION.get(name, "")
-    pins = resolve(platform, "engine" if backend == "core" else "diffusion")
-    local = (
-        next(Path("/").glob(os.environ.get("PIP_FIND_LINKS", "nowhere").lstrip("/") + f"/torch-*+{torch}-*.whl"), None) if torch else None
-    )
+    reached = not torch or is_reached(f"{TORCH_INDEX}/{torch}/torch/")
+    pins = resolve(platform, "engine" if backend == "core" else "diffusion", torch if reached else "")
     text = [f"# Pegbar's engine, {name}: made by tools/lock.py. After each `wheel`: Python, bytes, bytes unpacked, sha256, file."]
-    if torch:
+    if not reached:
         version = pins["torch"]
         pins = {key: value for key, value in pins.items() if key not in TORCH and not key.startswith(("nvidia-", "cuda-"))}
         text.append(f"# torch {version} by uv's torch backend {torch}: {PACKED[torch]:.0f} bytes, {UNPACKED[torch]:.0f} unpacked")
+    indexes = [INDEX, *([f"{TORCH_INDEX}/{torch}"] if torch and reached else [])]
     with ThreadPoolExecutor(8) as pool:
-        text += pool.map(lambda pin: entry(*pin, PLATFORMS[platform][1]), pins.items())
-    if local:
-        text.append(local_entry(local, text[1].split()[2]))
+        text += pool.map(lambda pin: entry(*pin, PLATFORMS[platform][1], indexes), pins.items())
+    if not reached and (local := at_hand(torch)):
+        text.append(local_entry(local))
     LOCKS.mkdir(exist_ok=True)
     (LOCKS / f"{name}.txt").write_text("\n".join(text) + "\n")
-    print(f"{name}: {len(pins)} packages" + (f", torch by uv's torch backend {torch} (its index is not reached)" if torch else ""))
+    print(f"{name}: {len(pins)} packages" + ("" if reached else f", torch by uv's torch backend {torch} (its index is not reached)"))
 
 
-def resolve(platform: str, requirements: str) -> dict[str, str]:
+def is_reached(page: str) -> bool:
+    """Whether an index answers."""
+    try:
+        with urlopen(page, timeout=20) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def at_hand(torch: str) -> Path | None:
+    """A wheel of a build of PyTorch in one of pip's folders."""
+    folders = [Path(folder) for folder in os.environ.get("PIP_FIND_LINKS", "").split()]
+    return next((path for folder in folders for path in folder.glob(f"torch-*+{torch}-*.whl")), None)
+
+
+def resolve(platform: str, requirements: str, torch: str) -> dict[str, str]:
     """The version of each package. The oldest Python decides: what fits it fits the newer ones."""
-    command = ["uv", "pip", "compile", "-q", "--no-header", "--no-annotate", "--only-binary", ":all:", "--default-index", INDEX]
+    command = [str(UV), "pip", "compile", "-q", "--no-header", "--no-annotate", "--only-binary", ":all:", "--default-index", INDEX]
     command += ["--python-platform", PLATFORMS[platform][0], "--python-version", "3.11", str(ROOT / f"requirements/{requirements}.txt")]
+    command += ["--torch-backend", torch] if torch else []
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("UV_", "PIP_"))}
     done = subprocess.run(command, env=environment | {"MACOSX_DEPLOYMENT_TARGET": "14.0"}, capture_output=True, text=True)
     if done.returncode:
@@ -145,13 +164,10 @@ def resolve(platform: str, requirements: str) -> dict[str, str]:
     return dict(line.split("==") for line in done.stdout.split())
 
 
-def entry(name: str, version: str, platforms: list[str]) -> str:
+def entry(name: str, version: str, platforms: list[str], indexes: list[str]) -> str:
     """A package's lines: its requirement with the hashes of the wheels that fit, then those wheels."""
-    page = f"{INDEX}/{canonicalize_name(name)}/"
-    links = Links(page)
-    with urlopen(page, timeout=60) as answer:
-        links.feed(answer.read().decode())
-    ofversion = [link for link in links.found if re.match(rf"[^-]+-{re.escape(version)}-", link.file)]
+    found = [link for index in indexes for link in links(f"{index}/{canonicalize_name(name)}/")]
+    ofversion = [link for link in found if re.match(rf"[^-]+-{re.escape(version)}-", link.file)]
     chosen = {python: best(ofversion, python, platforms, f"{name} {version}") for python in PYTHONS}
     sizes = {link: measured(link.url) for link in set(chosen.values())}
     hashes = " ".join(f"--hash=sha256:{digest}" for digest in sorted({link.sha256 for link in chosen.values()}))
@@ -160,10 +176,20 @@ def entry(name: str, version: str, platforms: list[str]) -> str:
     return "\n".join([f"{name}=={version} {hashes}", *wheels])
 
 
-def local_entry(path: Path, version: str) -> str:
-    """PyTorch's lines from the one wheel of its own index that is at hand."""
-    import hashlib
+def links(page: str) -> list[Link]:
+    """The wheels on a page of an index; none where it does not have the package."""
+    parser = Links(page)
+    try:
+        with urlopen(page, timeout=60) as answer:
+            parser.feed(answer.read().decode())
+    except HTTPError as error:
+        if error.code not in (403, 404):  # as PyTorch's index says it
+            raise
+    return parser.found
 
+
+def local_entry(path: Path) -> str:
+    """PyTorch's lines from the one wheel of its own index that is at hand."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())

@@ -25,6 +25,8 @@ from . import download
 from .bundle import Bundle
 
 PYPI = "https://pypi.org/simple"
+TORCH = "https://download.pytorch.org/whl"
+"""The indexes of PyTorch's builds, one an accelerator: `2.13.0+cpu` is in that of `cpu`."""
 ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 
 
@@ -57,7 +59,8 @@ class Places:
         """Where an index has the file."""
         name, version, *_ = file.split("-")
         what, faults = f"{name.replace('_', '-')} {version}", []
-        for index in self.indexes:
+        builds = (f"{TORCH}/{version.split('+')[1]}",) if "+" in version else ()
+        for index in (*self.indexes, *builds):
             if not self.online and not index.startswith("file:"):
                 continue
             try:
