@@ -50,7 +50,7 @@ def motion_in(folder: Path, name: str) -> None:
 
 def test_motions_of_all_folders_are_offered_and_the_own_ones_come_first(tmp_path: Path) -> None:
     own, studio = tmp_path / "own" / "vidsketch" / "motions", tmp_path / "studio" / "vidsketch" / "motions"
-    for folder, name in ((own, "walk"), (own, "blink"), (studio, "candle"), (studio, "Walk")):
+    for folder, name in ((own, "walk"), (own, "blink"), (own, ".half.import"), (studio, "candle"), (studio, "Walk")):
         motion_in(folder, name)
     for folder in (tmp_path / "own" / "vidsketch", tmp_path / "studio" / "vidsketch"):
         for name in ("sd15", "adapter"):

@@ -30,6 +30,7 @@ LONGEST_PAUSE_S = 30.0
 _READ_BYTES = 1 << 20
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _OUT_OF_RANGE = 416
+_SHA1_DIGITS = 40
 Result = TypeVar("Result")
 Tell = Callable[[int], None]
 """Gets the number of bytes of a file that are there."""
@@ -156,7 +157,7 @@ class _Download:
 
     @property
     def is_right(self) -> bool:
-        return self._size == self._wanted.size and self._wanted.digest in (self.sha256, self._git.hexdigest())
+        return self._size == self._wanted.size and self._wanted.digest == (self._git or self._sha256).hexdigest()
 
     @property
     def sha256(self) -> str:
@@ -190,11 +191,13 @@ class _Download:
     def _count(self, data: bytes | memoryview) -> None:
         self._size += len(data)
         self._sha256.update(data)
-        self._git.update(data)
+        if self._git:
+            self._git.update(data)
 
     def _start_over(self) -> None:
         self._size, self._sha256 = 0, hashlib.sha256()
-        self._git = hashlib.sha1(b"blob %d\0" % self._wanted.size, usedforsecurity=False)
+        is_blob = len(self._wanted.digest) == _SHA1_DIGITS
+        self._git = hashlib.sha1(b"blob %d\0" % self._wanted.size, usedforsecurity=False) if is_blob else None
 
     def _forget(self) -> None:
         """Drops a part that the server has no rest of."""
