@@ -9,7 +9,7 @@ from pegbar.training.flat.cartoons import HELD_OUT, TRAINING, Clip, clean, clip,
 from pegbar.training.flat.cartoons.backdrops import BACKDROPS
 from pegbar.training.flat.cartoons.beasts import BEASTS
 from pegbar.training.flat.cartoons.figures import Figure, Wave, pose
-from pegbar.training.flat.cartoons.outlines import box, ellipse
+from pegbar.training.flat.cartoons.outlines import box, ellipse, refined
 from pegbar.training.flat.cartoons.scenes import CASTS
 
 cv2.setNumThreads(1)
@@ -213,6 +213,12 @@ def test_bending_keeps_lengths_along_a_bone():
     figure.part(limb, np.stack([np.zeros(200), np.linspace(0, 1, 200)], 1), 1, 0)
     points = pose(figure, np.zeros(1)).points[0]
     assert np.linalg.norm(np.diff(points, axis=0), axis=1).sum() == pytest.approx(1, abs=1e-3)
+
+
+def test_refining_rounds_curves_and_keeps_corners():
+    circle, square = refined(ellipse(1, 1, n=12)), refined(box(1, 1))
+    assert np.linalg.norm(circle, axis=1) == pytest.approx(1, abs=0.01)
+    assert np.abs(square).max(1) == pytest.approx(1, abs=1e-9)
 
 
 # --- colours

@@ -51,7 +51,7 @@ class Config:
     """Share of figures that come into the picture, or leave it."""
     gaps: float = 0.12
     """Share of clips with breaks in their lines."""
-    trimmed: float = 0.2
+    trimmed: float = 0.1
     """Share of clips whose lines stop a pixel short of the picture's edge."""
     scanned: float = 0.12
     """Share of clips with soft, uneven, grainy lines."""
@@ -131,13 +131,17 @@ HELD_OUT = replace(
         "pens": {"pen": 0.3, "brush": 0.35, "sketch": 0.15, "double": 0.1, "broken": 0.1},
     },
     plain=0.0,
-    speed=(0.1, 0.6),
-    turn=0.9,
-    camera=0.14,
+    speed=(0.06, 0.4),
+    turn=0.8,
+    camera=0.12,
     shaded=0.4,
-    crowd=0.06,
-    smear=0.2,
-    tumble=0.5,
+    crowd=0.05,
+    smear=0.15,
+    tumble=0.35,
     before=0.05,
+    enters=0.08,
+    detail=5.0,
+    width=(1.2, 2.8),
+    sizes=(0.38, 0.58),
 )
 """What it never sees in training: other bodies, faces, clothes, props and places, in other motion."""

@@ -185,3 +185,17 @@ def crescent(outline: Points, light: float, share: float, deep: float, jags: NDA
         reach = reach * np.resize(jags, len(edge))
     inner = edge[::-1] + (centre - edge[::-1]) * reach[:, None]
     return np.concatenate([edge, inner[1:-1]]), len(edge) - 1
+
+
+def refined(outline: Points) -> Points:
+    """An outline with a point more on each side: on a curve through its neighbours (Dyn et al., A 4-point interpolatory subdivision scheme,
+    1987), or half way where a corner is near."""
+    n = len(outline)
+    at = np.arange(n)
+    before, after, beyond = outline[at - 1], outline[at + 1 - n], outline[at + 2 - n]
+    step = after - outline
+    angle = np.arctan2(step[:, 1], step[:, 0])
+    gentle = np.abs((angle[at + 1 - n] - angle + np.pi) % TAU - np.pi) < 0.7
+    curved = (gentle & gentle[at - 1])[:, None]
+    middle = np.where(curved, (9 * (outline + after) - before - beyond) / 16, (outline + after) / 2)
+    return np.stack([outline, middle], 1).reshape(-1, 2)

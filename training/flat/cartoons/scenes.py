@@ -1,7 +1,7 @@
 """A scene: a backdrop, figures on their ways, and the camera that sees them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,10 @@ class Scene:
         """All parts of all figures in pixels."""
         posed: list[Posed] = []
         points, parts = [], list[Part]()
+        rounds = int(np.clip(np.log2(min(size) / 160), 0, 2))
         for figure, path in self.figures:
+            for _ in range(rounds):
+                figure = replace(figure, parts=[part.refined() for part in figure.parts])
             posed.append(pose(figure, times))
             points.append(self.camera(path(posed[-1].points, times), times, path.near))
             parts += figure.parts
