@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from pegbar.engine.drawing.frames import encode_png, read_image
 from pegbar.engine.pipelines.flat import SPEC
-from pegbar.engine.pipelines.flat.description import describe
-from pegbar.engine.pipelines.flat.matching import Coloured, match
 from pegbar.engine.protocol import Done, Failed, FrameWritten, InputFile, Job, JobFolder, Progress, Shot
 from pegbar.engine.strokes import POLY, Strokes
 from pegbar.engine.worker import run_job
@@ -302,31 +300,3 @@ def test_bad_input_is_one_clear_sentence(tmp_path, lines, references, text):
 
 def test_each_setting_has_words_for_the_artist():
     assert all(param.label and param.help for param in SPEC.params)
-
-
-def test_matching_gives_chances_that_add_up():
-    one, other = (describe(ids.astype(np.int32)) for ids in (SHORT[0][1], SHORT[1][1]))
-    unmoved = np.zeros((len(one), 2), np.float32)
-    itself = np.arange(len(one), dtype=np.int32)
-    source = Coloured(one, np.eye(len(one), dtype=np.float32), unmoved, unmoved, itself, np.ones(len(one), np.float32))
-    found = match(other, [source])
-    assert np.allclose(found.chances.sum(1), 1, atol=1e-4) and (found.chances >= 0).all()
-    assert np.hypot(*found.velocity.T).max() < 0.2
-
-
-@pytest.mark.parametrize("identity", [[0, 1, 2], [0, 2, 1]])
-def test_which_of_two_equal_shapes_is_which_is_known_from_following_them(identity):
-    def discs(*centres: tuple[int, int]) -> np.ndarray:
-        down, across = np.mgrid[:90, :160]
-        return sum(
-            ((np.hypot(across - x, down - y) < 9) * number for number, (x, y) in enumerate(centres, 1)), np.zeros((90, 160), np.int32)
-        )
-
-    side_by_side, one_above_the_other = describe(discs((65, 45), (95, 45))), describe(discs((80, 30), (80, 60)))
-    unmoved, sure, itself = np.zeros((3, 2), np.float32), np.ones(3, np.float32), np.arange(3, dtype=np.int32)
-    any_colour = np.full((3, 3), 1 / 3, np.float32)
-    before = Coloured(one_above_the_other, any_colour, unmoved, unmoved, np.array(identity, np.int32), sure)
-    reference = Coloured(side_by_side, np.eye(3, dtype=np.float32), unmoved, unmoved, itself, sure)
-    found = match(one_above_the_other, [before, reference])
-    assert found.origin.tolist() == identity
-    assert found.chances.argmax(1).tolist() == identity

@@ -13,26 +13,35 @@ from ...drawing.regions import Labels
 
 Floats = NDArray[np.float32]
 
-_GRID = 16
-"""Side of a region's mask, stretched to its box."""
-_TURNS = np.radians([0, -20, 20, -45, 45, -75, 75])
-"""How far a region may have turned to be known again."""
 _WINDOW = 12
-"""Side of the picture of the lines around a region."""
+"""Side of each small picture of a region."""
+_TURNS, _RADII = 16, 6
+"""Directions and distances in which a region's shape is looked at to know it again when it has turned."""
 _MAP = 256
-"""Cells along the longer side of the map of all lines."""
+"""Cells along the longer side of the map of all lines, at most."""
+_REACH = ((1.0, 0.02), (2.5, 0.06), (0.0, 0.3))
+"""How far one looks around a region: times the root of its area, and in units of the frame, for each scale."""
+_BLUR = (0.006, 0.012, 0.03)
+"""How soft the lines are at each scale."""
 _PLAN = 512
 """Cells along the longer side of the plan of which region lies where."""
 POINTS = 32
 """Points of a region that are looked up in another frame's plan."""
 
+MASK, SHAPE, TURNED, *AROUND = (slice(144 * k, 144 * k + size) for k, size in ((0, 144), (1, 144), (5, 54), (2, 144), (3, 144), (4, 144)))
+"""Where in a region's `looks` lie its mask stretched to its box, its shape at its own scale, the shape however it is turned, and the lines
+around it at three scales."""
+LOOKS = 5 * _WINDOW**2 + _RADII * (_TURNS // 2 + 1)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Regions:
     """What the matcher knows of the n regions of one frame. Lengths are in units of the frame's longer side."""
 
     area: Floats
     """(n,)"""
+    pixels: Floats
+    """(n,) area in pixels."""
     centre: Floats
     """(n, 2)"""
     extent: Floats
@@ -41,12 +50,8 @@ class Regions:
     """(n, 3) variance in x, covariance, variance in y."""
     contact: Floats
     """(n, 4) whether it touches the frame's left, top, right, bottom edge."""
-    mask: Floats
-    """(n, 256) its shape stretched to its box, of unit length."""
-    silhouette: Floats
-    """(7, n, 144) its shape in a window of three times the root of its area, turned by each of the turns; of unit length."""
-    context: Floats
-    """(n, 144) the lines around it, in a window that grows with it; mean 0, unit length."""
+    looks: NDArray[np.uint8]
+    """(n, LOOKS) small pictures of it and of the lines around it, 0..255."""
     points: Floats
     """(n, 32, 2) pixels of it, evenly spread."""
     plan: NDArray[np.int32]
@@ -86,13 +91,12 @@ def describe(labels: Labels) -> Regions:
     neighbours, border, towards = _meetings(labels, row, start, owner, centre)
     return Regions(
         area=(area / unit**2).astype(np.float32),
+        pixels=area.astype(np.float32),
         centre=((centre + 0.5) / unit).astype(np.float32),
         extent=((box[:, 2:] - box[:, :2]) / unit).astype(np.float32),
         moments=(np.stack([xx + 1 / 12, xy, yy], 1) / unit**2).astype(np.float32),
         contact=np.stack([box[:, 0] == 0, box[:, 1] == 0, box[:, 2] == w, box[:, 3] == h], 1).astype(np.float32),
-        mask=_masks(labels, box),
-        silhouette=_silhouettes(labels, centre, np.sqrt(area)),
-        context=_contexts(labels, row, start, centre, np.sqrt(area)),
+        looks=_looks(labels, row, start, box, centre, np.sqrt(area)),
         points=((_points(row, start, end, owner, area) + 0.5) / unit).astype(np.float32),
         plan=_plan(labels),
         neighbours=neighbours,
@@ -150,51 +154,72 @@ def _plan(labels: Labels) -> NDArray[np.int32]:
     return labels[rows[:, None], columns[None]]
 
 
+def _looks(
+    labels: Labels,
+    row: NDArray[np.intp],
+    start: NDArray[np.intp],
+    box: NDArray[np.int64],
+    centre: NDArray[np.float64],
+    size: NDArray[np.float64],
+) -> NDArray[np.uint8]:
+    pictures = [_masks(labels, box), _shapes(labels, centre, size), *_surroundings(labels, row, start, centre, size)]
+    flat = [picture.reshape(len(box), -1) for picture in (*pictures, _turned(labels, centre, size))]
+    return (np.clip(np.concatenate(flat, 1), 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
 def _masks(labels: Labels, box: NDArray[np.int64]) -> Floats:
-    steps = (np.arange(_GRID) + 0.5) / _GRID
-    x = (box[:, 0, None] + steps * (box[:, 2] - box[:, 0])[:, None]).astype(np.intp)
-    y = (box[:, 1, None] + steps * (box[:, 3] - box[:, 1])[:, None]).astype(np.intp)
-    own = labels[y[:, :, None], x[:, None, :]] == np.arange(len(box), dtype=np.int32)[:, None, None]
-    soft = ndimage.gaussian_filter(own.astype(np.float32), (0, 1, 1), mode="constant")
-    return _unit(soft.reshape(len(box), -1))
+    steps = (np.arange(_WINDOW) + 0.5) / _WINDOW
+    corner, side = box[:, :2].astype(np.float64), (box[:, 2:] - box[:, :2]).astype(np.float64)
+    x, y = (corner[:, axis, None] + steps * side[:, axis, None] for axis in (0, 1))
+    return _soft(_own(labels, x[:, None, :], y[:, :, None]))
 
 
-def _silhouettes(labels: Labels, centre: NDArray[np.float64], size: NDArray[np.float64]) -> Floats:
+def _shapes(labels: Labels, centre: NDArray[np.float64], size: NDArray[np.float64]) -> Floats:
+    steps = ((np.arange(_WINDOW) + 0.5) / _WINDOW * 2 - 1) * 1.5 * size[:, None] + 0.5
+    return _soft(_own(labels, (centre[:, :1] + steps)[:, None, :], (centre[:, 1:] + steps)[:, :, None]))
+
+
+def _turned(labels: Labels, centre: NDArray[np.float64], size: NDArray[np.float64]) -> Floats:
+    """(n, 6, 9) at each distance from the centre, how strongly the shape varies once, twice, ... around it: no matter how it is turned."""
+    angle = np.arange(_TURNS) / _TURNS * 2 * np.pi
+    radius = (np.arange(_RADII) + 0.5) / _RADII * 1.5 * size[:, None]
+    x = centre[:, 0, None, None] + radius[..., None] * np.cos(angle) + 0.5
+    y = centre[:, 1, None, None] + radius[..., None] * np.sin(angle) + 0.5
+    return np.abs(np.fft.rfft(_own(labels, x, y), axis=-1)).astype(np.float32) / np.float32(_TURNS)
+
+
+def _own(labels: Labels, x: NDArray[np.float64], y: NDArray[np.float64]) -> Floats:
+    """Whether the pixels at these places are of each region; the first axis is the region's."""
     h, w = labels.shape
-    steps = ((np.arange(_WINDOW) + 0.5) / _WINDOW * 2 - 1) * 1.5
-    across, down = np.meshgrid(steps, steps)
-    own = np.arange(len(centre), dtype=np.int32)[:, None, None]
-    turned = []
-    for turn in _TURNS:
-        x = centre[:, 0, None, None] + size[:, None, None] * (np.cos(turn) * across - np.sin(turn) * down)
-        y = centre[:, 1, None, None] + size[:, None, None] * (np.sin(turn) * across + np.cos(turn) * down)
-        inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
-        found = labels[np.clip(y, 0, h - 1).astype(np.intp), np.clip(x, 0, w - 1).astype(np.intp)]
-        soft = ndimage.gaussian_filter(((found == own) & inside).astype(np.float32), (0, 0.8, 0.8), mode="constant")
-        turned.append(_unit(soft.reshape(len(centre), -1)))
-    return np.stack(turned)
+    inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+    found = labels[np.clip(y, 0, h - 1).astype(np.intp), np.clip(x, 0, w - 1).astype(np.intp)]
+    return ((found == np.arange(len(x), dtype=np.int32)[:, None, None]) & inside).astype(np.float32)
 
 
-def _contexts(
+def _soft(pictures: Floats) -> Floats:
+    return ndimage.gaussian_filter(pictures, (0, 0.7, 0.7), mode="constant").astype(np.float32)
+
+
+def _surroundings(
     labels: Labels, row: NDArray[np.intp], start: NDArray[np.intp], centre: NDArray[np.float64], size: NDArray[np.float64]
-) -> Floats:
-    cell = max(labels.shape) / _MAP
+) -> list[Floats]:
+    """(n, 12, 12) for each scale: the lines around each region."""
+    unit = max(labels.shape)
+    cell = max(1.0, unit / _MAP)
     rows, columns = (int(np.ceil(s / cell)) for s in labels.shape)
     below_y, below_x = np.nonzero(labels[1:] != labels[:-1])
     inner = start > 0
     y = np.concatenate([row[inner], below_y])
     x = np.concatenate([start[inner], below_x])
     index = (y / cell).astype(np.intp) * columns + (x / cell).astype(np.intp)
-    lines = np.bincount(index, minlength=rows * columns).reshape(rows, columns) > 0
-    soft = ndimage.gaussian_filter(lines.astype(np.float32), 1.5, mode="nearest")
-    reach = (1.5 * size + 0.04 * max(labels.shape)) / cell
+    lines = (np.bincount(index, minlength=rows * columns).reshape(rows, columns) > 0).astype(np.float32)
     steps = (np.arange(_WINDOW) + 0.5) / _WINDOW * 2 - 1
-    at_x = centre[:, 0, None] / cell + steps * reach[:, None]
-    at_y = centre[:, 1, None] / cell + steps * reach[:, None]
-    grid = np.broadcast_arrays(at_y[:, :, None], at_x[:, None, :])
-    seen = ndimage.map_coordinates(soft, np.stack(grid), order=1, mode="nearest").reshape(len(centre), -1)
-    return _unit(seen - seen.mean(1, keepdims=True))
-
-
-def _unit(rows: NDArray[np.float32]) -> Floats:
-    return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)).astype(np.float32)
+    pictures = []
+    for (times, beyond), blur in zip(_REACH, _BLUR, strict=True):
+        sigma = blur * unit / cell
+        # A line one cell wide weighs the same at every resolution.
+        soft = ndimage.gaussian_filter(lines, sigma, mode="constant", truncate=3) * np.float32(sigma)
+        across = (steps * (times * size + beyond * unit)[:, None] + 0.5) / cell - 0.5
+        at = np.broadcast_arrays((centre[:, 1:] / cell + across)[:, :, None], (centre[:, :1] / cell + across)[:, None, :])
+        pictures.append(ndimage.map_coordinates(soft, np.stack(at), order=1, mode="constant").astype(np.float32))
+    return pictures

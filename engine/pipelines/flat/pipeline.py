@@ -25,16 +25,16 @@ from .corrections import ROOT, followed
 from .description import Floats, Regions, describe
 from .kept import Book, Runs, Shown, State, keep_book, save
 from .kept import load as kept
-from .matching import Coloured, Matched, carried, coloured, match
+from .matching import Coloured, Matched, carried, match
 from .pictures import Cel
 from .recolouring import write
 
 _FITS = 0.9
 """Mean share of one colour in the line art's regions over a reference, from which the two show the same drawing."""
 
-_REFERENCE_TRUST = 0.15
-"""How much a reference far away in time counts beside the drawing just before."""
-_LAGS, _LAG_TRUST = (3, 9, 20), 0.3
+_LAST_TRUST = 4.0
+"""How much the drawing just before counts beside the reference."""
+_LAGS, _LAG_TRUST = (3, 9), 1.0
 """How many drawings back one looks beside the one just before, for what was hidden in between; and how much these count."""
 
 
@@ -256,26 +256,24 @@ class _Shot:
 
     def _matched(self, cel: int, anchor: Anchor, towards: int) -> Matched:
         """The colours that a drawing has from those coloured before it on the way from a reference, `towards` it, and from that itself."""
-        sources, at = [coloured(anchor.regions, self._given(anchor))], [anchor.cel if anchor.fits else ROOT]
+        sources, at = [Coloured(anchor.regions, self._given(anchor).chances)], [anchor.cel if anchor.fits else ROOT]
         way = range(cel + towards, anchor.cel if anchor.fits else anchor.cel + towards, towards)
         drawn = next((at for at in way if self._regions(at) is not None), None)
         if drawn is not None:
-            sources[0] = replace(sources[0], trust=_REFERENCE_TRUST)
-            last = self._coloured(drawn, anchor, towards)
-            sources.insert(0, replace(last, chances=carried(last.chances)))
             lags = [at for at in (cel + lag * towards for lag in _LAGS) if at in way and self._regions(at) is not None]
-            sources += [replace(self._coloured(lag, anchor, towards), trust=_LAG_TRUST) for lag in lags]
+            sources.insert(0, self._coloured(drawn, anchor, towards, _LAST_TRUST))
+            sources += [self._coloured(lag, anchor, towards, _LAG_TRUST) for lag in lags]
             at = [drawn, *at, *lags]
         regions = self._regions(cel)
         found = match(describe(self._labels(cel)) if regions is None else regions, sources)
         source, region = found.partner.T
         return replace(found, partner=np.stack([np.where(source < 0, -1, np.array(at)[source]), region], 1).astype(np.int32))
 
-    def _coloured(self, cel: int, anchor: Anchor, towards: int) -> Coloured:
+    def _coloured(self, cel: int, anchor: Anchor, towards: int, trust: float) -> Coloured:
         found = self.colours(cel) if towards < 0 else kept(self._kept_backward(cel, anchor), Matched)
         regions = self._regions(cel)
         assert regions is not None
-        return coloured(regions, found)
+        return Coloured(regions, carried(found.chances), trust)
 
     def _given(self, anchor: Anchor) -> Matched:
         """What a reference says of its own regions."""
@@ -283,10 +281,8 @@ class _Shot:
         rest = (1 - share[:, None]) / max(1, len(self.palette) - 1)
         chances = np.broadcast_to(rest, (len(anchor.regions), len(self.palette))).astype(np.float32)
         chances[np.arange(len(anchor.index)), anchor.index] = share
-        unmoved = np.zeros((len(anchor.regions), 2), np.float32)
-        itself = np.arange(len(anchor.regions), dtype=np.int32)
-        alone = np.full((len(itself), 2), -1, np.int32)
-        return Matched(chances, unmoved, unmoved, itself, np.ones(len(itself), np.float32), alone, np.zeros(len(itself), np.float32))
+        alone = np.full((len(anchor.index), 2), -1, np.int32)
+        return Matched(chances, alone, np.zeros(len(anchor.index), np.float32))
 
     # --- pictures
 

@@ -1,0 +1,46 @@
+"""`python -m training.flat`: makes clips from seeds, trains the region matcher on them, and writes its weights, log and figures."""
+
+import argparse
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: one core, and the same bits each time
+
+from pathlib import Path
+
+import torch
+
+from .clips import build, read
+from .train import Settings, Training, train
+
+_HELD = 10_000_000
+"""The first seed of the clips that are never trained on."""
+
+
+def main() -> None:
+    """Builds what clips are missing, then trains; both go on where they were ended."""
+    parser = argparse.ArgumentParser(prog="python -m training.flat", description=main.__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("runs/flat"), help="where clips, state, weights and log are kept")
+    parser.add_argument("--clips", type=int, default=16000, help="clips to train on")
+    parser.add_argument("--held", type=int, default=200, help="clips to be examined on")
+    parser.add_argument("--steps", type=int, default=Settings.steps)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on with the training that lies in the folder")
+    parser.add_argument("--build-only", action="store_true", help="make the clips, and train another time")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    for name, first, count in (("held", _HELD, asked.held), ("train", asked.seed * 1_000_000, asked.clips)):
+        for done in build(asked.folder / "clips", first, count):
+            print(f"{name}: {done} of {count} clips", flush=True)
+    if asked.build_only:
+        return
+    training = Training(Settings(asked.steps, asked.seed), asked.device)
+    if asked.resume and (asked.folder / "state.pt").is_file():
+        training.resume(asked.folder / "state.pt")
+    clips = read(asked.folder / "clips", asked.seed * 1_000_000, asked.clips)
+    train(training, clips, read(asked.folder / "clips", _HELD, asked.held), asked.folder, lambda line: print(line, flush=True))
+
+
+if __name__ == "__main__":
+    main()

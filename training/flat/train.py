@@ -1,0 +1,159 @@
+"""Trains the region matcher: a loop that a kill may end at any time, and that goes on to the same weights."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .batches import POOL, Batch, pool
+from .clips import Drawings
+from .network import Matcher
+
+_RATE, _DECAY, _WARM = 1.2e-3, 0.03, 300
+_EMA = 0.9985
+_ALONE = 0.5
+"""How much what one frame alone answers counts beside what both do."""
+_SMALL = 1.5
+"""How much a small region counts beside a large one: there are many ways to get it wrong."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training follows from, together with its clips."""
+
+    steps: int = 12000
+    seed: int = 0
+    save_every: int = 500
+
+
+class Training:
+    """The state of a training between two steps."""
+
+    def __init__(self, settings: Settings, device: str = "cpu") -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.device, self.step, self.seconds = settings, torch.device(device), 0, 0.0
+        self.network = Matcher().to(self.device)
+        self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(_groups(self.network), _RATE, betas=(0.9, 0.98))
+
+    def on(self, batch: Batch) -> dict[str, float]:
+        """Takes one step; the loss, and the share of regions right before it."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = _RATE * _schedule(self.step, self.settings.steps)
+        loss, right = judged(self.network, batch, self.device)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        keep = min(_EMA, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, value in self.network.state_dict().items():
+                self.average[name].lerp_(value, 1 - keep)
+        return {"loss": loss.item(), "right": right}
+
+    def save(self, path: Path) -> None:
+        kept = {
+            "settings": asdict(self.settings), "step": self.step, "seconds": self.seconds, "network": self.network.state_dict(),
+            "average": self.average, "optimizer": self.optimizer.state_dict(),
+        }  # fmt: skip
+        torch.save(kept, path.with_suffix(".partial"))
+        os.replace(path.with_suffix(".partial"), path)
+
+    def resume(self, path: Path) -> None:
+        kept: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(kept["network"])
+        self.optimizer.load_state_dict(kept["optimizer"])
+        self.average, self.step, self.seconds = kept["average"], kept["step"], kept["seconds"]
+
+
+def judged(network: Matcher, batch: Batch, device: torch.device) -> tuple[Tensor, float]:
+    """The mean over regions of -log of what the right answers get together, small ones counting more; and the share of regions right."""
+    args = [part.to(device) for part in (batch.features, batch.relations, batch.there, batch.back, batch.real)]
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        together, alone = network(*args)
+    right, which = batch.right.to(device), batch.judged.to(device)
+    weight = torch.where(batch.small.to(device)[which], _SMALL, 1.0)
+    good = [chances.masked_fill(~right, -1e4).logsumexp(-1)[which].clamp(min=-12) for chances in (together, alone)]
+    hit = right.gather(-1, together.argmax(-1, keepdim=True))[..., 0][which]
+    return -((good[0] + _ALONE * good[1]) * weight).sum() / weight.sum(), hit.float().mean().item()
+
+
+def train(training: Training, drawings: Drawings, held: Drawings | None, folder: Path, tell: Callable[[str], None]) -> None:
+    """Takes the steps that are left, and keeps state, weights and log in `folder`."""
+    settings, recent, began = training.settings, [], time.process_time() - training.seconds
+    for batch in _from(training.step, settings, drawings):
+        recent.append(training.on(batch))
+        if training.step % settings.save_every == 0 or training.step == settings.steps:
+            training.seconds = time.process_time() - began
+            line = {
+                "step": training.step,
+                "seconds": round(training.seconds),
+                **_means(recent),
+                **(examined(training, held) if held else {}),
+            }
+            with (folder / "log.jsonl").open("a") as log:
+                log.write(json.dumps(line) + "\n")
+            training.save(folder / "state.pt")
+            write(training, folder / "matcher.safetensors")
+            tell(json.dumps(line))
+            recent = []
+
+
+def _from(step: int, settings: Settings, drawings: Drawings) -> Iterator[Batch]:
+    """The batches of the steps that are left; the next pool is made while one is trained on."""
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(pool, drawings, settings.seed, step // POOL)
+        while step < settings.steps:
+            batches = coming.result()
+            coming = ahead.submit(pool, drawings, settings.seed, step // POOL + 1)
+            for k in range(step % POOL, min(POOL, settings.steps - step // POOL * POOL)):
+                yield batches[k % len(batches)]
+                step += 1
+
+
+@torch.no_grad()
+def examined(training: Training, held: Drawings) -> dict[str, float]:
+    """Loss and share of regions right of the averaged weights on clips never trained on."""
+    network = Matcher().to(training.device)
+    network.load_state_dict(training.average)
+    network.eval()
+    found = []
+    for batch in pool(held, 0, 0, mirrored=False):
+        loss, right = judged(network, batch, training.device)
+        found.append({"held_loss": loss.item(), "held_right": right})
+    return _means(found)
+
+
+def write(training: Training, path: Path) -> None:
+    """The averaged weights in half precision."""
+    partial = path.with_suffix(".partial")
+    save_file({name: value.to("cpu", torch.float16).contiguous() for name, value in training.average.items()}, partial)
+    os.replace(partial, path)
+
+
+def _means(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(float(np.mean([row[name] for row in rows])), 5) for name in rows[0]}
+
+
+def _groups(network: Matcher) -> list[dict[str, Any]]:
+    """Weight decay on matrices alone."""
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    return [
+        {"params": matrices, "weight_decay": _DECAY},
+        {"params": [p for p in network.parameters() if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def _schedule(step: int, steps: int) -> float:
+    """Up over the first steps, then down along half a cosine."""
+    return min(1.0, (step + 1) / _WARM) * (0.02 + 0.98 * 0.5 * (1 + float(np.cos(np.pi * step / steps))))
