@@ -58,7 +58,7 @@ def _enclosed(free: NDArray[np.bool_], close_gaps: int, speck_size: float) -> La
     keep[0] = False
     if not keep.any():
         return np.zeros((free.shape[0] - 2, free.shape[1] - 2), np.int32)
-    return numbered(spread(np.where(keep[labels], labels, 0)[1:-1, 1:-1]))
+    return numbered(spread(np.where(keep, np.arange(len(keep), dtype=np.int32), 0)[labels[1:-1, 1:-1]]))
 
 
 def spread(labels: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -66,7 +66,8 @@ def spread(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     todo = labels == 0
     if not todo.any() or todo.all():
         return labels
-    rows, columns = ndimage.distance_transform_edt(todo, return_distances=False, return_indices=True)
+    # In this metric the middle between two sides is where it is in the Euclidean one, at a third of the time.
+    rows, columns = ndimage.distance_transform_cdt(todo, "chessboard", return_distances=False, return_indices=True)
     where = np.nonzero(todo)
     filled = labels.copy()
     filled[where] = labels[rows[where], columns[where]]
@@ -100,12 +101,11 @@ def _separated(free: NDArray[np.bool_], close_gaps: int) -> NDArray[np.int32]:
     if radius == 0:
         return ndimage.label(free)[0]
     depth = _depth(free)
-    labels = np.zeros(free.shape, np.int32)
-    while True:
-        labels = _flooded(labels, depth > radius)
-        if radius == 0:
-            return rejoined(labels, depth)
+    labels = ndimage.label(depth > radius)[0]
+    while radius:
         radius = radius * 2 // 3
+        _flood(labels, (depth > radius) & (labels == 0))
+    return rejoined(labels, depth)
 
 
 def _depth(free: NDArray[np.bool_]) -> NDArray[np.int32]:
@@ -115,29 +115,34 @@ def _depth(free: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.maximum(square, diamond * 5 // 7)
 
 
-def _flooded(labels: NDArray[np.int32], reach: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Labels grown to all of `reach`: a connected area takes its only label, a new one where it has none, or is shared from its labels out."""
+def _flood(labels: NDArray[np.int32], reach: NDArray[np.bool_]) -> None:
+    """Grows the labels into the free pixels of `reach`, in place: a connected area of these takes the only label that it touches, a new
+    one where it touches none, or is shared among several from their sides."""
     areas, count = ndimage.label(reach)
-    old = np.flatnonzero(labels)
-    area_of, label_of = areas.ravel()[old], labels.ravel()[old]
+    flat = labels.ravel()
+    places = np.flatnonzero(reach)
+    area = areas.ravel()[places]
     owner = np.zeros(count + 1, np.int32)
-    owner[area_of] = label_of
+    touches = [(area[met > 0], met[met > 0]) for met in (flat[places + step] for step in _steps(labels))]
+    for inside, label in touches:
+        owner[inside] = label
     shared = np.zeros(count + 1, bool)
-    shared[area_of[owner[area_of] != label_of]] = True
+    for inside, label in touches:
+        shared[inside[owner[inside] != label]] = True
     new = np.flatnonzero(owner == 0)[1:]
-    owner[new] = int(label_of.max(initial=0)) + 1 + np.arange(len(new))
+    owner[new] = int(labels.max()) + 1 + np.arange(len(new))
     owner[shared] = 0
-    grown = np.maximum(owner[areas], labels)
+    flat[places] = owner[area]
     if shared.any():
-        _share(grown, shared[areas] & (grown == 0))
-    return grown
+        _share(labels, places[shared[area]])
 
 
-def _share(labels: NDArray[np.int32], todo: NDArray[np.bool_]) -> None:
-    """Grows the labels into `todo` one pixel at a time from all sides, in place."""
-    flat, wanted = labels.ravel(), todo.ravel()
-    steps = np.array([1, -1, labels.shape[1], -labels.shape[1]])
-    around = (np.flatnonzero(wanted)[:, None] + steps).ravel()
+def _share(labels: NDArray[np.int32], places: NDArray[np.intp]) -> None:
+    """Grows the labels into some places (flat indices) one pixel at a time from all sides, in place."""
+    flat, steps = labels.ravel(), _steps(labels)
+    wanted = np.zeros(labels.size, bool)
+    wanted[places] = True
+    around = (places[:, None] + steps).ravel()
     front = np.unique(around[flat[around] > 0])
     while len(front):
         reached = (front + steps[:, None]).ravel()
@@ -147,6 +152,11 @@ def _share(labels: NDArray[np.int32], todo: NDArray[np.bool_]) -> None:
         front, first = np.unique(reached, return_index=True)
         flat[front] = values[first]
         wanted[front] = False
+
+
+def _steps(labels: NDArray[np.int32]) -> NDArray[np.intp]:
+    """From a pixel's flat index to those of its four neighbours."""
+    return np.array([1, -1, labels.shape[1], -labels.shape[1]])
 
 
 # --- colours of regions
