@@ -219,7 +219,7 @@ def amount(count: int, of: int = 0) -> str:
     """Bytes as people say them, in the unit of `of`, whose name is then left out: `1.1`, `2.4 GB`."""
     largest = of or count
     unit, name = (1e9, "GB") if largest >= 1e9 else (1e6, "MB") if largest >= 1e6 else (1e3, "KB")
-    digits = f"{count / unit:.1f}" if unit == 1e9 or count / unit < 9.95 else f"{count / unit:.0f}"
+    digits = f"{count / unit:.1f}" if count and (unit == 1e9 or count / unit < 9.95) else f"{count / unit:.0f}"
     return digits if of else f"{digits} {name}"
 
 

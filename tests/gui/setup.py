@@ -10,6 +10,7 @@ from studio import ended, look, module, override
 preferences, setup, shot = module("preferences"), module("runs.setup"), module("showcase.shot")
 NOWHERE = "http://127.0.0.1:9/simple"
 """A mirror at which nobody answers."""
+FRAMES = 12
 STAGES = {}
 """Seconds that each part took."""
 
@@ -30,10 +31,10 @@ def main():
 
 def stage():
     """The demo's line art and reference in the sequencer: what the first button that is pressed works on."""
-    scene = pbgui.window().scene = shot.new_scene("Clip", 48)
+    scene = pbgui.window().scene = shot.new_scene("Clip", FRAMES)
     area = pbgui.editor("SEQUENCE_EDITOR")
     yield 0.8
-    studio.fox_lines(scene.sequence_editor)
+    studio.fox_lines(scene.sequence_editor, FRAMES)
     scene.pegbar.references.clear()
     area.spaces.active.view_type = "SEQUENCER_PREVIEW"
     area.spaces.active.timeline_overlay.show_strip_source = False
@@ -82,17 +83,17 @@ def installed(area):
     """The core, paused once on its way."""
     began = time.monotonic()
     press(area, "continue_setup")
-    yield from until("running", lambda state: state.step == 3 and state.done > 0.2 * state.total)
-    yield from look(area, "5_installing", 0.2)
+    yield from until("running", lambda state: state.step == 3 and state.done > 0.02 * state.total)
     press(area, "pause_setup")
     yield from until("paused")
     kept = setup.state().done
     STAGES["to the pause"] = round(time.monotonic() - began, 1)
-    yield from look(area, "6_paused")
+    yield from look(area, "5_paused")
     began = time.monotonic()
     press(area, "continue_setup")
     yield from until("running", lambda state: state.step >= 3)
     assert setup.state().done >= kept or setup.state().step > 3, (setup.state(), kept)
+    yield from look(area, "6_installing", 0.2)
     yield from until("running", lambda state: state.step == 4)
     yield from look(area, "7_unpacking", 0.2)
     yield from until("done")
@@ -105,10 +106,10 @@ def coloured(area):
     """Flat with the engine that was just set up."""
     began = time.monotonic()
     running = studio.click_run("flat", area)
-    yield from ended(running, 200)
+    yield from ended(running, 400)
     assert running.phase == "done", running.text
-    STAGES["flat, 48 frames"] = round(time.monotonic() - began, 1)
-    pbgui.window().scene.frame_set(30)
+    STAGES[f"flat, {FRAMES} frames"] = round(time.monotonic() - began, 1)
+    pbgui.window().scene.frame_set(FRAMES)
     yield from look(area, "9_coloured", 1.5)
 
 
