@@ -39,8 +39,9 @@ def test_it_holds_the_extension_and_nothing_else(package):
     tops = {name.removeprefix("pegbar/").split("/")[0] for name in names}
     assert tops == {
         "blender_manifest.toml", "LICENSE", "README.md", "__init__.py", "preferences.py", "settings.py",
-        "engine", "operators", "panels", "runs", "timeline",
+        "engine", "operators", "panels", "requirements", "runs", "timeline",
     }  # fmt: skip
+    assert all(name.removeprefix("pegbar/").startswith("requirements/locks/") for name in names if "requirements/" in name)
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".whl"))]
 
 
