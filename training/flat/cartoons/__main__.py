@@ -23,7 +23,8 @@ def main() -> None:
     for name, config in (("training", TRAINING), ("held out", HELD_OUT)):
         out = options.out if config is TRAINING else options.out.with_stem(options.out.stem + "_held_out")
         cv2.imwrite(str(out), sheet(options.seed, config, tuple(options.size))[..., ::-1])
-        print(f"{name}: {figures(options.seed, options.clips, config, tuple(options.size))}")
+        kind = options.seed, options.clips, config, tuple(options.size)
+        print(f"{name}: {speed(*kind):.0f} frames a CPU second; {census(*kind)}")
 
 
 def sheet(seed: int, config: Config, size: tuple[int, int], rows: int = 12, frames: int = 5) -> NDArray[np.uint8]:
@@ -42,27 +43,31 @@ def painted(made: Clip, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return (colours[made.ids] * (1 - made.lines[..., None] / 255)).astype(np.uint8)
 
 
-def figures(seed: int, clips: int, config: Config, size: tuple[int, int], frames: int = 8) -> str:
-    """Speed, and of the clips with clean lines: regions a frame, purity, unseen regions, identities."""
+def speed(seed: int, clips: int, config: Config, size: tuple[int, int], frames: int = 8) -> float:
+    """Frames a CPU second, all in."""
     start = time.process_time()
     for s in range(seed, seed + clips):
         clip(s, frames, size, config)
-    speed = clips * frames / (time.process_time() - start)
-    counts, pure, areas, unseen, total, identities = [], 0, 0, 0, 0, 0
+    return clips * frames / (time.process_time() - start)
+
+
+def census(seed: int, clips: int, config: Config, size: tuple[int, int], frames: int = 8) -> str:
+    """What clips with clean lines are like: regions a frame, purity, unseen regions, lines at the edge, identities."""
+    counts, pure, areas, unseen, edge, identities = [], 0, 0, 0, 0, []
     for s in range(seed, seed + clips):
         made = clip(s, frames, size, clean(config))
         known = np.isin(np.arange(made.count), made.ids[0][made.lines[0] < 128])
-        identities = max(identities, made.count)
+        identities.append(made.count)
         for ids, lines in zip(made.ids, made.lines, strict=True):
             owners, best, area = regions(ids, lines, made.count)
             counts.append(len(area))
-            big = area >= 20
-            pure, areas = pure + best[big].sum(), areas + area[big].sum()
-            unseen, total = unseen + (~known[owners]).sum(), total + len(owners)
+            pure, areas = pure + best[area >= 20].sum(), areas + area[area >= 20].sum()
+            unseen += (~known[owners]).sum()
+            edge += max(lines[0].max(), lines[-1].max(), lines[:, 0].max(), lines[:, -1].max()) > 128
     spread = np.percentile(counts, [5, 25, 50, 75, 95]).astype(int).tolist()
     return (
-        f"{speed:.0f} frames a CPU second; regions a frame {spread} (5, 25, 50, 75, 95 %); {pure / areas:.4f} of their area pure; "
-        f"{unseen / total:.3f} of regions unseen in the first frame; at most {identities} identities"
+        f"regions a frame {spread} (5, 25, 50, 75, 95 %); {pure / areas:.4f} of their area pure; {unseen / sum(counts):.3f} unseen in the first "
+        f"frame; lines touch the edge in {edge / len(counts):.2f} of the frames; identities {int(np.median(identities))}, at most {max(identities)}"
     )
 
 
