@@ -226,6 +226,10 @@ def test_parts_of_a_region_follow_it():
     assert followed(tree, {1: 2}).colour.tolist() == [0, 2, 2, 2, 2, 2]
 
 
+def test_what_more_likely_is_another_region_does_not_follow():
+    assert followed(book([-1, 0, 1, 2], [0, 0.2, 0.9, 0.4], [0] * 4), {1: 2}).colour.tolist() == [0, 2, 2, 0]
+
+
 def test_two_corrections_of_one_region_meet_where_the_following_is_least_sure():
     chain = book([-1, 0, 1, 2, 3, 4], [0, 0.2, 0.9, 0.9, 0.4, 0.9], [0] * 6)
     assert followed(chain, {1: 2, 5: 0}).colour.tolist() == [0, 2, 2, 2, 0, 0]

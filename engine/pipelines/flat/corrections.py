@@ -20,6 +20,10 @@ ROOT = -2
 """The partner of a region that was matched from a reference which is no drawing of the shot."""
 
 
+_FOLLOWS = 0.5
+"""How surely a region must have been taken for another one to get its colour: more likely than not (see NOTES.md)."""
+
+
 def colour_of(text: object) -> NDArray[np.uint8]:
     """#rrggbb or #rrggbbaa as a colour (4,); without any alpha all zero. Raises PegbarError."""
     try:
@@ -57,7 +61,8 @@ def followed(book: Book, corrected: Mapping[int, int]) -> Shown:
         while todo:
             at = todo.pop()
             for child in children.get(at, ()):
-                if child not in trust and not fixed[child] and book.colour[child] == book.colour[region]:
+                follows = book.link[child] > _FOLLOWS and book.colour[child] == book.colour[region]
+                if follows and child not in trust and not fixed[child]:
                     trust[child] = min(trust[at], float(book.link[child]))
                     todo.append(child)
         same = np.array(list(trust))
