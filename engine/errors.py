@@ -69,7 +69,7 @@ _ENTRIES = (
         MODEL_DAMAGED,
         "A model's file is damaged, incomplete or another one.",
         "It was cut off on its way, changed on the disk, or is a file of another model or another size of it. The sentence names the file.",
-        "Fetch that file again, then *Try Again*. *Open Folder* shows where it lies.",
+        "*Repair Model* checks the files and fetches anew what is damaged; one that came by hand has to be got again. Then *Try Again*.",
     ),
     Entry(
         DRIVER_TOO_OLD,
@@ -130,7 +130,7 @@ _ENTRIES = (
         MODEL_MISSING,
         "A model that this method needs is not on this computer.",
         "Published models are large and not part of Pegbar. The sentence names the file, its size and where it is published.",
-        "Get it by the model's card in the panel, then *Try Again*.",
+        "*Download Model*, or get it by the steps on the model's card in the panel, then *Try Again*.",
     ),
     Entry(
         MODEL_UNSAFE,

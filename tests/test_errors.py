@@ -1,5 +1,6 @@
 """The catalog of errors: one page for all numbers, one number for each kind of failure, and old takes read as before."""
 
+import ast
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,13 @@ from .takes import png, still_take
 IDS = {name: value for name, value in vars(errors).items() if isinstance(value, str) and value.startswith("PB-E")}
 
 
+def code() -> dict[Path, str]:
+    """The source of everything that may fail; a panel tells of it."""
+    folders = [ROOT / name for name in ("engine", "operators", "runs", "timeline")]
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    return {file: file.read_text("utf8") for file in [*files, ROOT / "preferences.py"] if file.name != "errors.py"}
+
+
 def test_the_page_is_the_catalog():
     assert (ROOT / "docs/errors.md").read_text("utf8") == errors.page(), "write page() there"
 
@@ -27,6 +35,14 @@ def test_every_number_has_an_entry_and_an_anchor_of_its_own():
     page = errors.page()
     for id in CATALOG:
         assert page.count(f'<a id="{errors.anchor(id)}"></a>') == 1 and page.count(f"## {id}: ") == 1
+
+
+def test_every_entry_is_met_in_the_code_and_no_number_is_written_there():
+    met = {node.id for text in code().values() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    met |= {node.attr for text in code().values() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
+    assert [name for name in IDS if name not in met] == []
+    written = [(file.name, id) for file, text in code().items() for id in IDS.values() if f'"{id}"' in text]
+    assert written == []
 
 
 @pytest.mark.parametrize("entry", CATALOG.values(), ids=lambda entry: entry.id)

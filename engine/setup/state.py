@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ..errors import DISK_FULL
 from ..protocol import PegbarError, locked, refused, write_atomic
 
 Ending = Literal["pause", "cancel"]
@@ -238,7 +239,7 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     if free < needed:
         disk = f"Disk {folder.anchor}" if os.name == "nt" else f"The disk of {folder}"
         raise PegbarError(
-            f"{disk} has {amount(free)} left. {what} needs {amount(needed)}: free some space and press Try Again", id="PB-E02"
+            f"{disk} has {amount(free)} left. {what} needs {amount(needed)}: free some space and press Try Again", id=DISK_FULL
         )
 
 
