@@ -165,6 +165,16 @@ def test_broken_pens_leave_lines_open():
     assert counts["broken"] < counts["pen"]
 
 
+@pytest.mark.parametrize("side", [128, 256])
+@pytest.mark.parametrize("pen", ["sketch", "double"])
+def test_two_strokes_leave_more_ink_than_one_at_any_size(pen, side):
+    inks = {}
+    for kind in ("pen", pen):
+        config = replace(clean(TRAINING), plain=0.0, width=(1.0, 1.0), boil=0.0, shares={**TRAINING.shares, "pens": {kind: 1.0}})
+        inks[kind] = sum(float(clip(seed, 1, (side, side), config).lines.mean()) for seed in range(6))
+    assert inks[pen] > 1.2 * inks["pen"]
+
+
 def test_shadows_have_a_paint_of_their_own_behind_a_lighter_line():
     shaded = replace(clean(TRAINING), plain=0.0, shaded=1.0, width=(1.0, 1.2))
     flat = replace(shaded, shaded=0.0)

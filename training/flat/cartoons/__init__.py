@@ -67,7 +67,7 @@ def _worn(studio: Studio, lines: wear.Lines) -> wear.Lines:
 
 
 def _compact(ids: NDArray[np.uint8], lines: NDArray[np.uint8], used: int) -> tuple[NDArray[np.uint8], int]:
-    """The identities numbered without those that are nowhere seen beside the ink; what is under ink alone takes the paint made before it."""
+    """The identities without those that are nowhere seen beside the ink: what is under ink alone takes the paint made before it."""
     seen = _counted(ids, lines < 128)[:used] > 0
     seen[0] |= not seen.any()
     number = np.zeros(256, np.uint8)

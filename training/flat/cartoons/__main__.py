@@ -66,8 +66,9 @@ def census(seed: int, clips: int, config: Config, size: tuple[int, int], frames:
             edge += max(lines[0].max(), lines[-1].max(), lines[:, 0].max(), lines[:, -1].max()) > 128
     spread = np.percentile(counts, [5, 25, 50, 75, 95]).astype(int).tolist()
     return (
-        f"regions a frame {spread} (5, 25, 50, 75, 95 %); {pure / areas:.4f} of their area pure; {unseen / sum(counts):.3f} unseen in the first "
-        f"frame; lines touch the edge in {edge / len(counts):.2f} of the frames; identities {int(np.median(identities))}, at most {max(identities)}"
+        f"regions a frame {spread} (5, 25, 50, 75, 95 %); {pure / areas:.4f} of their area pure; {unseen / sum(counts):.3f} unseen in the "
+        f"first frame; lines touch the edge in {edge / len(counts):.2f} of the frames; "
+        f"identities {int(np.median(identities))}, at most {max(identities)}"
     )
 
 

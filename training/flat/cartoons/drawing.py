@@ -71,8 +71,10 @@ def draw(shot: Shot, size: tuple[int, int], pen: Pen) -> tuple[NDArray[np.uint8]
     ids = np.zeros((len(shot.points), h + 2 * _MARGIN, w + 2 * _MARGIN), np.uint8)
     lines = np.zeros_like(ids)
     points = _boiling(shot, pen.boil)
+    strokes = [points, _second(points, shot, pen)] if pen.stray or pen.beside else [points]
     wide = pen.taper > 0 or pen.width > _HAIRLINE
-    strokes = _edges(points, shot, pen) if wide else [points, _second(points, shot, pen)] if pen.stray or pen.beside else [points]
+    if wide:
+        strokes = [edge for stroke in strokes for edge in _edges(stroke, shot, pen)]
     exact, strokes = _exact(points), [_exact(stroke) for stroke in strokes]
     spans = list(pairwise(shot.ends.tolist()))
     seen = shot.shown & _within(shot.points, shot.ends, size) & (shot.extent >= pen.detail)
@@ -93,15 +95,15 @@ def draw(shot: Shot, size: tuple[int, int], pen: Pen) -> tuple[NDArray[np.uint8]
 
 
 def _stroke(ink: NDArray[np.uint8], strokes: list[NDArray[np.int32]], part: Part, wide: bool) -> None:
-    """Draws a part's line: hairlines, or what lies between the two edges of a wide one."""
+    """Draws a part's line, of one stroke or two: hairlines, or what lies between each two edges of wide ones."""
     if part.line:
         strokes = [stroke[slice(*part.line)] for stroke in strokes]
     if not wide:
         cv2.polylines(ink, strokes, part.line is None, part.strength, 1, cv2.LINE_AA, _SHIFT)
-    elif part.line is None:
-        cv2.fillPoly(ink, strokes, part.strength, cv2.LINE_AA, _SHIFT)
-    else:
-        cv2.fillPoly(ink, [np.concatenate([strokes[0], strokes[1][::-1]])], part.strength, cv2.LINE_AA, _SHIFT)
+        return
+    for edge, other in zip(strokes[::2], strokes[1::2], strict=True):
+        outline = [np.concatenate([edge, other[::-1]])] if part.line else [edge, other]
+        cv2.fillPoly(ink, outline, part.strength, cv2.LINE_AA, _SHIFT)
 
 
 def _exact(points: NDArray[np.float32]) -> NDArray[np.int32]:

@@ -1,7 +1,7 @@
 """Jointed figures: parts on bones that swing, bend and turn, posed for all frames at once.
 
-A bone is an arc: it bends evenly along a stretch of its length, and all that lies along it bends with it. A turning body is round: what lies
-on it slides over it and hides behind its rim.
+A bone is an arc: it bends evenly along a stretch of its length, and all that lies along it bends with it. A turning body is round: what
+lies on it slides over it and hides behind its rim.
 """
 
 from collections.abc import Callable
@@ -245,7 +245,7 @@ class _Skeleton:
 
 
 def _bent(along: NDArray, across: NDArray, bend: NDArray, low: NDArray, high: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Points along and across a straight bone, moved to where they are when it bends by an angle between `low` and `high`; and their turn."""
+    """Points along and across a straight bone where they are when it bends by an angle between `low` and `high`; and their turn."""
     arc = np.clip(along, low, high) - low
     turn = bend * arc / (high - low)
     chord = arc * np.sinc(turn / (2 * np.pi))

@@ -172,8 +172,8 @@ def mirrored(outline: Points) -> Points:
 def crescent(outline: Points, light: float, share: float, deep: float, jags: NDArray | None = None) -> tuple[Points, int]:
     """The shadow on the side of an outline away from the light, and the point where its inner edge begins.
 
-    `light` is the angle that the light comes from, `share` the part of the outline in shadow, `deep` how far it reaches in; `jags`, factors of
-    that along the edge, make it follow folds.
+    `light` is the angle that the light comes from, `share` the part of the outline in shadow, `deep` how far it reaches in; `jags`, factors
+    of that along the edge, make it follow folds.
     """
     centre = outline.mean(0)
     n = len(outline)

@@ -102,41 +102,24 @@ def person(studio: Studio) -> Figure:
 
 
 def _skeleton(studio: Studio, figure: Figure, plan: Plan) -> Body:
-    turn = studio.config.turn
-    t, reach = plan.torso, plan.torso * 0.62 + plan.legs * 0.42
-    trunk = figure.bone(
-        up=True,
-        angle=studio.wave(0.08),
-        bend=studio.wave(0.25),
-        soft=(0, t),
-        turn=studio.wave(turn * 0.7, studio.between(-turn, turn) * 0.5),
-    )
-    pace, phase, stride = studio.between(2, 5), studio.between(0, 6), studio.between(0.05, 0.6)
-    arms, hands, legs, over = [], [], [], []
+    """The bones: a trunk that bends and turns, arms with elbows, hands, legs with knees, in step."""
+    u, t, reach, most = studio.between, plan.torso, plan.torso * 0.62 + plan.legs * 0.42, studio.config.turn
+    turn = studio.wave(most * 0.7, u(-most, most) * 0.5)
+    trunk = figure.bone(up=True, angle=studio.wave(0.08), bend=studio.wave(0.25), soft=(0, t), turn=turn)
+    pace, phase, stride = u(2, 5), u(0, 6), u(0.05, 0.6)
+    arms, legs, over = [], [], []
     for side in (-1, 1):
         step = phase + (np.pi if side > 0 else 0)
-        raised = studio.between(0.1, 0.5) if studio.chance(0.6) else studio.between(0.5, 2.6)
-        arm = figure.bone(
-            trunk,
-            (side * plan.shoulders * 0.86, -t * 0.9),
-            angle=Wave(-side * raised, stride * studio.between(0.3, 1.3), pace, step),
-            bend=studio.wave(0.4, side * studio.between(-0.6, 1.2)),
-            soft=(reach * 0.4, reach * 0.6),
-        )
-        arms.append(arm)
-        hands.append(figure.bone(arm, (0, reach), angle=studio.wave(0.3)))
+        raised = u(0.1, 0.5) if studio.chance(0.6) else u(0.5, 2.6)
         over.append(5.0 if raised > 1.6 and studio.chance(0.7) else 1.5 if studio.chance(0.75) else -1.0)
-        legs.append(
-            figure.bone(
-                trunk,
-                (side * max(plan.hips * 0.5, plan.leg), 0),
-                angle=Wave(-side * 0.06, stride, pace, step + np.pi),
-                bend=Wave(0, stride * 0.8, pace, step),
-                soft=(plan.legs * 0.35, plan.legs * 0.6),
-            )
-        )
+        swing, elbow = Wave(-side * raised, stride * u(0.3, 1.3), pace, step), studio.wave(0.4, side * u(-0.6, 1.2))
+        shoulder, hip = (side * plan.shoulders * 0.86, -t * 0.9), (side * max(plan.hips * 0.5, plan.leg), 0)
+        arms.append(figure.bone(trunk, shoulder, angle=swing, bend=elbow, soft=(reach * 0.4, reach * 0.6)))
+        stroll, knee = Wave(-side * 0.06, stride, pace, step + np.pi), Wave(0, stride * 0.8, pace, step)
+        legs.append(figure.bone(trunk, hip, angle=stroll, bend=knee, soft=(plan.legs * 0.35, plan.legs * 0.6)))
+    hands = tuple(figure.bone(arm, (0, reach), angle=studio.wave(0.3)) for arm in arms)
     skin, top, bottom = studio.paint("skin", 0.35), studio.paint("top", 0.1), studio.paint("bottom", 0.1)
-    return Body(studio, figure, plan, trunk, tuple(arms), tuple(hands), tuple(legs), tuple(over), reach, skin, top, bottom)
+    return Body(studio, figure, plan, trunk, tuple(arms), hands, tuple(legs), tuple(over), reach, skin, top, bottom)
 
 
 def _head(body: Body) -> Head:
