@@ -110,6 +110,16 @@ class Worker:
             return self._silent(silence_s)
         return Health("busy" if self._spool.entries() else "ready", _tail(self._spool.refused_file))
 
+    def pause(self) -> None:
+        """Has the worker stop between two steps and give its memory back until `resume`."""
+        if self._spool is not None and self._spool.path.is_dir():
+            self._spool.paused_file.touch()
+
+    def resume(self) -> None:
+        """Lets the worker go on from where it stood."""
+        if self._spool is not None:
+            self._spool.paused_file.unlink(missing_ok=True)
+
     def restart(self) -> None:
         """Ends the process, even one that hangs, and starts another on the same queue. Raises PegbarError."""
         if self._process is not None and self._process.poll() is None:

@@ -49,6 +49,16 @@ class Spool:
         """Why the last job could not even be begun; written by the worker, removed by the client."""
         return self.path / "refused"
 
+    @property
+    def paused_file(self) -> Path:
+        """There while the client needs the machine for itself; empty."""
+        return self.path / "paused"
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the worker is to hold still, its memory given back."""
+        return self.paused_file.exists()
+
     def drop(self, job_folder: Path) -> None:
         """Puts a job at the end of the queue. Raises PegbarError."""
         number = max((int(entry.stem) for entry in self.entries()), default=0) + 1

@@ -6,9 +6,11 @@ Core only: a pipeline's own code is imported by its name when a job asks for it.
 import contextlib
 import errno
 import faulthandler
+import gc
 import json
 import logging
 import os
+import sys
 import threading
 import time
 import traceback
@@ -52,6 +54,7 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 1.0
 IDLE_S = 0.1
+PAUSED = "Paused while Blender renders"
 PROGRESS_S = 0.2
 """At most one progress event in this time, but for a phase's first and last: two phases may take turns many times a second."""
 DIFFUSION = ("torch", "diffusers", "transformers", "sentencepiece")
@@ -64,11 +67,18 @@ Models = dict[str, tuple[Any, Any]]
 """Pipeline -> its module and its loaded model. One at a time: a model may fill the memory."""
 
 
-def run_job(folder: JobFolder, models: Models | None = None, tell: Tell = lambda event: None, machine: Machine = UNSET) -> Done | Failed:
-    """Runs a job to its end, or on from its last whole frame; each event also goes to `tell`. Raises PegbarError where the folder
-    can't be written or another process works on the job."""
+def run_job(
+    folder: JobFolder,
+    models: Models | None = None,
+    tell: Tell = lambda event: None,
+    machine: Machine = UNSET,
+    is_paused: Callable[[], bool] = lambda: False,
+) -> Done | Failed:
+    """Runs a job to its end, or on from its last whole frame; each event also goes to `tell`. Where `is_paused` says so, it holds still
+    between two steps with its memory given back, and goes on later from what it has kept. Raises PegbarError where the folder can't be
+    written or another process works on the job."""
     with folder.running(), _logged(folder):
-        end = _attempt(folder, {} if models is None else models, tell, machine)
+        end = _attempt(folder, {} if models is None else models, tell, machine, is_paused)
         with contextlib.suppress(OSError):
             folder.reserve_file.unlink()
         folder.append(end)
@@ -85,10 +95,12 @@ def serve(path: Path, machine: Machine = UNSET) -> NoReturn:
     threading.Thread(target=_beat, args=(spool,), daemon=True).start()
     models: Models = {}
     while True:
+        if spool.is_paused and models:
+            _let_go(models)
         for entry in spool.entries()[:1]:
             folder = JobFolder(Path(os.fsdecode(entry.read_bytes())))
             try:
-                run_job(folder, models, machine=machine)
+                run_job(folder, models, machine=machine, is_paused=lambda: spool.is_paused)
             except PegbarError as error:
                 log.error("%s: %s", folder.path, error)
                 with contextlib.suppress(OSError):
@@ -103,9 +115,12 @@ class JobReport:
     card: Meanwhile | None = None
     """Where the result comes from, while its hashes are worked out."""
 
-    def __init__(self, folder: JobFolder, job: Job, tell: Tell, memory_gb: float = 0.0) -> None:
+    def __init__(
+        self, folder: JobFolder, job: Job, tell: Tell, memory_gb: float = 0.0, is_paused: Callable[[], bool] = lambda: False
+    ) -> None:
         self.state = folder.state_folder
         self.memory_gb = memory_gb
+        self._is_paused = is_paused
         self._folder = folder
         self._tell = tell
         self._order = threading.RLock()
@@ -119,6 +134,8 @@ class JobReport:
     def progress(self, phase: str, step: int, of: int) -> None:
         if self._folder.cancel_requested:
             raise Cancelled
+        if self._is_paused():
+            raise _Paused
         now = time.monotonic()
         if phase not in self._phases or step == of or now - self._told_at >= PROGRESS_S:
             self._phases.add(phase)
@@ -178,12 +195,12 @@ class JobReport:
         return ".json", json.dumps(content, ensure_ascii=False, indent=1).encode()
 
 
-def _attempt(folder: JobFolder, models: Models, tell: Tell, machine: Machine) -> Done | Failed:
+def _attempt(folder: JobFolder, models: Models, tell: Tell, machine: Machine, is_paused: Callable[[], bool]) -> Done | Failed:
     """The job's end, whatever happens."""
     started = time.monotonic()
     try:
         if (end := _finished(folder)) is None:
-            _generate(folder, models, tell, machine)
+            _generate_in_turns(folder, models, tell, machine, is_paused)
             end = Done(time.monotonic() - started)
         return end
     except (Cancelled, KeyboardInterrupt):
@@ -205,7 +222,39 @@ def _attempt(folder: JobFolder, models: Models, tell: Tell, machine: Machine) ->
         return Failed(sentence(text), traceback.format_exc(), BUG)
 
 
-def _generate(folder: JobFolder, models: Models, tell: Tell, machine: Machine) -> None:
+class _Paused(Exception):
+    """The other side needs the machine."""
+
+
+def _generate_in_turns(folder: JobFolder, models: Models, tell: Tell, machine: Machine, is_paused: Callable[[], bool]) -> None:
+    """Does a job's work, with waits in which nothing of it is in memory."""
+    while True:
+        try:
+            return _generate(folder, models, tell, machine, is_paused)
+        except _Paused:
+            log.info("paused")
+        _let_go(models)
+        waiting = Progress(PAUSED, 0, 0)
+        folder.append(waiting)
+        tell(waiting)
+        while is_paused():
+            if folder.cancel_requested:
+                raise Cancelled
+            time.sleep(IDLE_S)
+
+
+def _let_go(models: Models) -> None:
+    """Gives the memory of what is loaded back, the card's too."""
+    models.clear()
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    elif torch is not None and torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def _generate(folder: JobFolder, models: Models, tell: Tell, machine: Machine, is_paused: Callable[[], bool]) -> None:
     log.info("%s, device %s", about(), machine.device)
     job = folder.read_job()
     with known_as(SETTING):
@@ -214,7 +263,7 @@ def _generate(folder: JobFolder, models: Models, tell: Tell, machine: Machine) -
     log.info("%s, job %s, pipeline %s, params %s, seed %d", folder.path, job.id, spec.name, wordless(spec, job.params), job.seed)
     _sweep(folder)
     write_atomic(folder.reserve_file, bytes(RESERVE))
-    report = JobReport(folder, job, tell, machine.memory_gb)
+    report = JobReport(folder, job, tell, machine.memory_gb, is_paused)
     report.progress("Loading", 0, 0)
     with known_as(MODEL_DAMAGED):
         module, model = _loaded(spec, models, machine)

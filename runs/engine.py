@@ -8,6 +8,7 @@ from ..engine.client import Health, Worker
 from ..engine.errors import ENGINE_MISSING
 from ..engine.protocol import JobFolder, PegbarError
 from ..preferences import engine_python, machine, user_folder
+from ..timeline import render
 
 IDLE_S = 600.0
 MISSING = "The Pegbar engine is not set up: press Install Engine, or choose a Python of your own in the preferences"
@@ -104,11 +105,29 @@ def _sleep() -> None:
 
 
 @bpy.app.handlers.persistent
+def _on_render(*_: object) -> None:
+    """The artist's render gets the machine; what the engine does goes on afterwards. Only a file is touched: this may be another thread."""
+    if _worker and not render.is_own():
+        _worker.pause()
+
+
+@bpy.app.handlers.persistent
+def _on_rendered(*_: object) -> None:
+    if _worker and not render.is_own():
+        _worker.resume()
+
+
+@bpy.app.handlers.persistent
 def _on_exit(*_: object) -> None:
     stop()
 
 
+HANDLERS = {"render_init": _on_render, "render_complete": _on_rendered, "render_cancel": _on_rendered}
+
+
 def register() -> None:
+    for name, handler in HANDLERS.items():
+        getattr(bpy.app.handlers, name).append(handler)
     if hasattr(bpy.app.handlers, "exit_pre"):
         bpy.app.handlers.exit_pre.append(_on_exit)
 
@@ -117,5 +136,8 @@ def unregister() -> None:
     stop()
     if bpy.app.timers.is_registered(_sleep):
         bpy.app.timers.unregister(_sleep)
+    for name, handler in HANDLERS.items():
+        if handler in getattr(bpy.app.handlers, name):  # Blender empties its handlers before it disables add-ons on its way out
+            getattr(bpy.app.handlers, name).remove(handler)
     if _on_exit in getattr(bpy.app.handlers, "exit_pre", ()):
         bpy.app.handlers.exit_pre.remove(_on_exit)

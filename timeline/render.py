@@ -141,13 +141,25 @@ def _picture(scene: bpy.types.Scene, size: tuple[int, int], use_sequencer: bool)
         yield view, "use_white_balance", False
 
 
+def is_own() -> bool:
+    """Whether what Blender renders now is a picture for a take, not the artist's own render."""
+    return _is_own
+
+
+_is_own = False
+
+
 def _render(scene: bpy.types.Scene, frame: int, folder: JobFolder, file: str) -> None:
+    global _is_own
     go_to(scene, frame)
     scene.render.filepath = str(folder.file(file))
+    _is_own = True
     try:
         bpy.ops.render.render(write_still=True, scene=scene.name)
     except RuntimeError as error:
         raise PegbarError(f"Frame {frame} could not be rendered ({_first_line(error)}): render it in Blender to see why") from error
+    finally:
+        _is_own = False
     if not folder.file(file).is_file():
         raise refused(folder.path, OSError(f"{folder.file(file).name} could not be written"))
 
