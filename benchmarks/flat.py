@@ -98,11 +98,12 @@ def methods() -> dict[str, Method]:
     if importlib.util.find_spec("cv2") is not None:
         from benchmarks import flat_rivals
 
-        found = {"copy": flat_rivals.copy, "classical (the study's)": flat_rivals.classical}
+        found = {"copy": flat_rivals.copy, "classical (the study's)": flat_rivals.classical(flat_rivals.connected)}
         if STUDY_WEIGHTS.is_file():
             found["RegionFormer (the study's)"] = flat_rivals.region_former(STUDY_WEIGHTS)
         else:
             print(f"The study's matcher is left out: {STUDY_WEIGHTS} is not there")
+        found["flat's regions, classical matching"] = flat_rivals.classical(flat_rivals.enclosed)
     ours = flat_study.pipeline()
     return found | {
         "**flat**": ours,

@@ -13,9 +13,14 @@ from safetensors.numpy import load_file
 from scipy import ndimage
 from scipy.special import erf
 
-from .flat_study import INK, Bytes, Case, Found
+from engine.drawing import lineart
+from engine.drawing.regions import segment
+
+from .flat_study import INK, Bytes, Case, Found, Method
 
 Floats = NDArray[np.float32]
+Labels = NDArray[np.int32]
+Regions = Callable[[Case, int], Labels]
 
 _TOKENS, _CROP, _LEAST = 48, 12, 3
 """Regions that the study's matcher sees of a frame, the side of each one's picture, and pixels from which a region counts."""
@@ -29,27 +34,42 @@ def copy(case: Case) -> Found:
     return Found({frame: paintings[_nearest(case, frame)] for frame in case.wanted})
 
 
-def classical(case: Case) -> Found:
+def connected(case: Case, frame: int) -> Labels:
+    """(h, w) the connected areas of a drawing, 1 to n, as the study finds them; 0 is line."""
+    return ndimage.label(_ink(case, frame) < INK)[0]
+
+
+def enclosed(case: Case, frame: int) -> Labels:
+    """(h, w) the regions of a drawing as `flat` finds them, gaps closed, 1 to n; 0 is line."""
+    return (segment(lineart.ink(case.drawing(frame))) + 1) * (_ink(case, frame) < INK)
+
+
+def classical(regions: Regions) -> Method:
     """Regions by place, size, extent and Hu's moments, drawing by drawing away from the nearest reference."""
-    cost = {frame: _measures(_ink(case, frame)) for frame in range(len(case.ids))}
 
-    def step(frame: int, before: int, colours: Floats) -> Floats:
-        if not len(cost[before]) or not len(cost[frame]):
-            return np.zeros((len(cost[frame]), 3), np.float32)
-        return colours[(np.abs(cost[frame][:, None] - cost[before][None]) * _COUNTS).sum(-1).argmin(1)]
+    def method(case: Case) -> Found:
+        labels = [regions(case, frame) for frame in range(len(case.ids))]
+        measured = [_measures(each) for each in labels]
 
-    return _carried(case, step)
+        def step(frame: int, before: int, colours: Floats) -> Floats:
+            if not len(measured[before]) or not len(measured[frame]):
+                return np.zeros((len(measured[frame]), 3), np.float32)
+            return colours[(np.abs(measured[frame][:, None] - measured[before][None]) * _COUNTS).sum(-1).argmin(1)]
+
+        return _carried(case, labels, step)
+
+    return method
 
 
-def _carried(case: Case, step: Callable[[int, int, Floats], Floats]) -> Found:
+def _carried(case: Case, labels: list[Labels], step: Callable[[int, int, Floats], Floats]) -> Found:
     """Colours carried from each reference outwards, frame by frame."""
-    colours = {frame: _colours(_labels(_ink(case, frame)), case.painting(frame)) for frame in case.references}
+    colours = {frame: _colours(labels[frame], case.painting(frame)) for frame in case.references}
     frames = {}
     for frame in sorted(case.wanted, key=lambda frame: abs(frame - _nearest(case, frame))):
         nearest = _nearest(case, frame)
         before = frame - (1 if frame > nearest else -1)
         colours[frame] = step(frame, before, colours[before])
-        frames[frame] = _painted(_labels(_ink(case, frame)), colours[frame], _ink(case, frame))
+        frames[frame] = _painted(labels[frame], colours[frame], _ink(case, frame))
     return Found(frames)
 
 
@@ -62,20 +82,17 @@ def _ink(case: Case, frame: int) -> Bytes:
     return case.given[frame] if case.given.ndim == 3 else (255 - case.given[frame][..., :3].min(-1)).astype(np.uint8)
 
 
-def _labels(ink: Bytes) -> NDArray[np.int32]:
-    return ndimage.label(ink < INK)[0]
-
-
-def _colours(labels: NDArray[np.int32], image: Bytes) -> Floats:
+def _colours(labels: Labels, image: Bytes) -> Floats:
     """(n, 3) the median colour of each region 1 to n."""
-    return np.array([np.median(image[box][labels[box] == i], 0) for i, box in _boxes(labels)], np.float32).reshape(-1, 3)
+    rows = [np.zeros(3) if box is None else np.median(image[box][labels[box] == i], 0) for i, box in _boxes(labels)]
+    return np.array(rows, np.float32).reshape(-1, 3)
 
 
-def _boxes(labels: NDArray[np.int32]) -> list[tuple[int, tuple[slice, slice]]]:
+def _boxes(labels: Labels) -> list[tuple[int, tuple[slice, slice] | None]]:
     return list(enumerate(ndimage.find_objects(labels), 1))
 
 
-def _painted(labels: NDArray[np.int32], colours: Floats, ink: Bytes) -> Bytes:
+def _painted(labels: Labels, colours: Floats, ink: Bytes) -> Bytes:
     """The regions in their colours under the lines; a pixel of none as the nearest one."""
     if not labels.any():
         return np.zeros((*ink.shape, 3), np.uint8)
@@ -84,17 +101,21 @@ def _painted(labels: NDArray[np.int32], colours: Floats, ink: Bytes) -> Bytes:
     return (flat * (1 - ink[..., None] / 255.0)).astype(np.uint8)
 
 
-def _measures(ink: Bytes) -> Floats:
-    """(n, 9) of each region."""
-    labels, side = _labels(ink), ink.shape[0]
+def _measures(labels: Labels) -> Floats:
+    """(n, 9) of each region; of one all under ink, far from any other's."""
+    side = labels.shape[0]
     rows = []
-    for i, (down, across) in _boxes(labels):
-        mask = labels[down, across] == i
+    for i, box in _boxes(labels):
+        if box is None:
+            rows.append((1e6,) * len(_COUNTS))
+            continue
+        down, across = box
+        mask = labels[box] == i
         h, w = mask.shape
         y, x = np.nonzero(mask)
         hu = cv2.HuMoments(cv2.moments(mask.astype(np.uint8), True))[:2, 0]
         hu = -np.sign(hu) * np.log10(np.abs(hu) + 1e-7)
-        edge = down.start == 0 or across.start == 0 or down.stop == ink.shape[0] or across.stop == ink.shape[1]
+        edge = down.start == 0 or across.start == 0 or down.stop == labels.shape[0] or across.stop == labels.shape[1]
         place = (x.mean() + across.start) / side, (y.mean() + down.start) / side
         rows.append((*place, np.log(len(x)), np.log(w), np.log(h), len(x) / (w * h), *hu, edge))
     return np.array(rows, np.float32).reshape(-1, len(_COUNTS))
@@ -103,14 +124,15 @@ def _measures(ink: Bytes) -> Floats:
 # --- the study's learned matcher
 
 
-def region_former(path: Path) -> Callable[[Case], Found]:
+def region_former(path: Path) -> Method:
     """The study's matcher of 0.54 M parameters (`regnet.py`, `evalx.py: regfn`): from the nearest reference and the frame before."""
     weights = {name: values.astype(np.float32) for name, values in load_file(path).items()}
 
     def method(case: Case) -> Found:
-        seen = {frame: _tokens(_ink(case, frame)) for frame in range(len(case.ids))}
-        paint = {frame: _colours(_labels(_ink(case, frame)), case.painting(frame)) for frame in case.references}
-        palettes = {frame: _palette(paint[frame], _labels(_ink(case, frame))) for frame in case.references}
+        labels = [connected(case, frame) for frame in range(len(case.ids))]
+        seen = [_tokens(each, _ink(case, frame)) for frame, each in enumerate(labels)]
+        paint = {frame: _colours(labels[frame], case.painting(frame)) for frame in case.references}
+        palettes = {frame: _palette(paint[frame], labels[frame]) for frame in case.references}
 
         def votes(frame: int, source: int, colours: Floats, palette: Floats) -> Floats:
             """(n, p) how much each token's matches speak for each colour."""
@@ -127,14 +149,14 @@ def region_former(path: Path) -> Callable[[Case], Found]:
             total = votes(frame, nearest, paint[nearest], palette)
             if before != nearest:
                 total += votes(frame, before, colours, palette)
-            return _spread(_labels(_ink(case, frame)), seen[frame][0], palette[total.argmax(1)])
+            return _spread(labels[frame], seen[frame][0], palette[total.argmax(1)])
 
-        return _carried(case, step)
+        return _carried(case, labels, step)
 
     return method
 
 
-def _spread(labels: NDArray[np.int32], known: NDArray[np.intp], colours: Floats) -> Floats:
+def _spread(labels: Labels, known: NDArray[np.intp], colours: Floats) -> Floats:
     """(n, 3) the colours of all regions: one too many or too small for a token has that of the nearest region with one, at its first pixel."""
     whole = np.zeros((int(labels.max()) + 1, 3), np.float32)
     whole[known] = colours
@@ -146,7 +168,7 @@ def _spread(labels: NDArray[np.int32], known: NDArray[np.intp], colours: Floats)
     return whole[1:]
 
 
-def _palette(colours: Floats, labels: NDArray[np.int32]) -> Floats:
+def _palette(colours: Floats, labels: Labels) -> Floats:
     """The colours of the regions of 3 pixels or more, the largest first, those within 10 steps of another left out."""
     area = np.bincount(labels.ravel())[1:]
     chosen: list[Floats] = []
@@ -156,9 +178,9 @@ def _palette(colours: Floats, labels: NDArray[np.int32]) -> Floats:
     return np.array(chosen or [np.zeros(3)], np.float32)
 
 
-def _tokens(ink: Bytes) -> tuple[NDArray[np.intp], Floats, Floats]:
+def _tokens(labels: Labels, ink: Bytes) -> tuple[NDArray[np.intp], Floats, Floats]:
     """The regions that are tokens, the largest first: their numbers (n,), pictures (n, 288) and measures (n, 10)."""
-    labels, side = _labels(ink), ink.shape[0]
+    side = ink.shape[0]
     area = np.bincount(labels.ravel())
     order = [i for i in np.argsort(-area[1:]) + 1 if area[i] >= _LEAST][:_TOKENS]
     boxes = ndimage.find_objects(labels)
