@@ -1,10 +1,10 @@
-"""Sets the colour of a region by a click in the sequencer's preview, or by what a script says."""
+"""Sets the colour of a region by a click in the sequencer's preview, by a fill's other material, or by what a script says."""
 
 import bpy
 
 from ..engine.corrections import Correction
 from ..engine.protocol import PegbarError
-from ..runs import correcting, engine, run, takes
+from ..runs import correcting, engine, placing, run, takes
 from ..runs.request import scene_of
 from ..timeline.pointing import on_picture, picture_at
 from .edge import Edge
@@ -124,6 +124,26 @@ def hex_of(colour: bpy.types.bpy_prop_array) -> str:
     return "#" + (parts if parts[3] < 255 else parts[:3]).hex()
 
 
+class PEGBAR_OT_carry_on(Edge, bpy.types.Operator):
+    """Let the fills that you gave another material on this frame have it on all frames that follow from it"""
+
+    bl_idname = "pegbar.carry_on"
+    bl_label = "Carry This Change On"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if placing.fills_shown(context.active_object) is None:
+            cls.poll_message_set("Select a drawing with the fills of a take")
+            return False
+        return True
+
+    def act(self, context: bpy.types.Context) -> None:
+        take, corrections = correcting.changed_fills(context.active_object, context.scene.frame_current)
+        started = correcting.correct(take, corrections)
+        if bpy.app.background:
+            run.run_to_end(started)
+
+
 class PEGBAR_OT_pick_colour(Edge, bpy.types.Operator):
     """Recolour regions with this colour"""
 
@@ -143,4 +163,4 @@ class PEGBAR_OT_pick_colour(Edge, bpy.types.Operator):
         scene_of(context).pegbar.colour = parts if len(parts) == 4 else (*parts, 1.0)
 
 
-CLASSES = (PEGBAR_OT_recolour_region, PEGBAR_OT_pick_colour)
+CLASSES = (PEGBAR_OT_recolour_region, PEGBAR_OT_carry_on, PEGBAR_OT_pick_colour)

@@ -3,7 +3,7 @@
 import bpy
 
 from ..engine.pipelines.flat import SPEC
-from ..runs import correcting, preview
+from ..runs import correcting, placing, preview
 from ..runs.request import scene_of
 from ..runs.takes import Take
 from ..settings import methods_of
@@ -51,6 +51,33 @@ class PEGBAR_PT_correct(Correct, bpy.types.Panel):
     """In the sequencer's sidebar, under the job that made the take."""
 
 
+class Fills:
+    """Mixed into the panel with what can be corrected of the fills of the active drawing."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Pegbar"
+    bl_label = "Fills"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return placing.fills_shown(context.active_object) is not None
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        take, _ = placing.fills_shown(context.active_object)
+        self.layout.label(text=f"Take {take.number}")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, (take, _) = self.layout, placing.fills_shown(context.active_object)
+        text(layout, context, "A material's colour counts on all frames. To change one fill, give it another material, then:")
+        layout.operator("pegbar.carry_on", icon="TRACKING_FORWARDS")
+        to_check(layout, context, take)
+
+
+class PEGBAR_PT_fills(Fills, bpy.types.Panel):
+    """In the viewport's sidebar, where a drawing has fills."""
+
+
 def palette(layout: bpy.types.UILayout, take: Take, chosen: bpy.types.bpy_prop_array) -> None:
     """A button for each colour of a take."""
     grid = layout.grid_flow(row_major=True, columns=COLUMNS, even_columns=True, even_rows=True, align=True)
@@ -74,4 +101,4 @@ def to_check(layout: bpy.types.UILayout, context: bpy.types.Context, take: Take)
         button.folder, button.backwards = str(take.folder.path), backwards
 
 
-CLASSES = (PEGBAR_PT_correct,)
+CLASSES = (PEGBAR_PT_correct, PEGBAR_PT_fills)

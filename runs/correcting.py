@@ -9,8 +9,10 @@ import bpy
 
 from ..engine.corrections import CORRECTIONS, CORRECTS, Correction
 from ..engine.protocol import InputFile, Job, JobFolder, PegbarError, link
-from ..timeline.places import write_input
-from . import engine, run, takes
+from ..engine.strokes import Strokes
+from ..timeline import fills
+from ..timeline.places import last_frame, write_input
+from . import engine, placing, run, takes
 
 
 def can_be_corrected(take: takes.Take | None) -> bool:
@@ -40,6 +42,22 @@ def correct(take: takes.Take, corrections: Sequence[Correction]) -> run.Run:
     wanted = replace(job, params=params, inputs=inputs, id=Job("", {}, {}, job.shot).id)
     made.write_job(wanted)
     return run.correct(folder, made, wanted)
+
+
+def changed_fills(found: bpy.types.Object, frame: int) -> tuple[takes.Take, list[Correction]]:
+    """The take whose fills a drawing shows, and what the artist changed of them on a frame. Raises PegbarError."""
+    shown = placing.fills_shown(found)
+    if shown is None or not can_be_corrected(shown[0]):
+        raise PegbarError(f"{found.name!r} shows no fills of a take: colour it first")
+    take, layer = shown
+    earlier = [written for written in take.frames if written.frame <= frame]
+    if not earlier or frame > last_frame([written.frame for written in take.frames], take.job.shot):
+        raise PegbarError(f"Take {take.number} has no fills on frame {frame}: go to one of its frames")
+    strokes = Strokes.load(take.folder.file(earlier[-1].file))
+    changed = fills.recoloured(found, layer, frame, strokes)
+    if not changed:
+        raise PegbarError("No fill on this frame has another material than the take gave it: change one first")
+    return take, [Correction(earlier[-1].frame, *place, fills.colour_of(material)) for place, material in changed]
 
 
 def _last(take: takes.Take) -> run.Run | None:

@@ -82,6 +82,17 @@ def _fill_layers(take: Take) -> list[str]:
     return [name for name in entry["layers"] if name in found.data.layers] if entry.get(FILLS) else []
 
 
+def fills_shown(found: bpy.types.Object | None) -> tuple[Take, str] | None:
+    """The take whose fills an object shows, and the layer that they are on."""
+    if found is None or found.type != "GREASEPENCIL":
+        return None
+    for name, entry in found.data.get(TAKES, {}).items():
+        shown = [layer for layer in entry["layers"] if layer in found.data.layers and not found.data.layers[layer].hide]
+        if entry.get(FILLS) and shown and (take := by_id(name)):
+            return take, shown[0]
+    return None
+
+
 def push_undo(message: str) -> None:
     """Makes what was placed one step of the undo history."""
     windows = bpy.context.window_manager.windows

@@ -3,18 +3,20 @@
 A material once made for a colour, or taken from a reference, stays that colour's material on its object, whatever the artist makes of it.
 """
 
+import itertools
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
-from ..engine.protocol import FrameWritten, Job, JobFolder
+from ..engine.protocol import FrameWritten, Job, JobFolder, PegbarError
 from ..engine.strokes import Strokes
 from . import layers
 from .carrying import carried
 from .colours import encoded, linear
-from .drawings import Drawing, write_drawing
+from .drawings import Drawing, read_drawing, write_drawing
 from .grease_pencil import object_of
 from .places import Placed, Source, Target, existing, last_frame, sign, title
 
@@ -22,6 +24,9 @@ FILLS = "fills"
 """In a take's entry on Grease Pencil data: its layers are no drawings of their own but lie under the source's lines."""
 COLOUR = "pegbar_colour"
 """Custom property of a material: the colour of a palette that it stands for, as #rrggbb in sRGB."""
+SCANS = np.linspace(0.05, 0.95, 13)
+"""Shares of a fill's points above the heights at which a place in it is looked for."""
+
 Colour = tuple[float, ...]
 Palette = list[tuple[str, Colour | None]]
 """The name and the sRGB colour of each material of the fills; None where no fill has it."""
@@ -165,3 +170,56 @@ def _seen(style: bpy.types.MaterialGPencilStyle) -> Colour:
 
 def _hex(colour: Sequence[float]) -> str:
     return "#" + bytes(int(part * 255 + 0.5) for part in (colour if colour[3] < 1 else colour[:3])).hex()
+
+
+def recoloured(found: bpy.types.Object, layer: str, frame: int, strokes: Strokes) -> list[tuple[tuple[float, float], bpy.types.Material]]:
+    """The fills of a drawing that no longer have the material of the take's `strokes`: a place in each, 0..1 across and down the picture,
+    and the material. Raises PegbarError where strokes were added, removed or cut."""
+    key = found.data.layers[layer].get_frame_at(frame)
+    drawing = read_drawing(key.drawing) if key else NOTHING
+    if not np.array_equal(drawing.offsets, strokes.offsets):
+        raise PegbarError(f"{layer!r} has other fills on frame {frame} than its take: only changed materials can be carried on")
+    slots, changed = found.data.materials, []
+    for fill, slot in enumerate(drawing.values("material_index").tolist()):
+        material = slots[slot] if slot < len(slots) else None
+        if material is not None and material.get(COLOUR) != _hex(strokes.fill_colour[fill].tolist()):
+            changed.append((place_in(strokes, fill), material))
+    return changed
+
+
+def colour_of(material: bpy.types.Material) -> str:
+    """The palette's colour that a material stands for; one that is new to it stands from now on for what it shows."""
+    if COLOUR not in material and material.grease_pencil:
+        material[COLOUR] = _hex(_seen(material.grease_pencil))
+    return str(material.get(COLOUR, "#000000"))
+
+
+def place_in(strokes: Strokes, fill: int) -> tuple[float, float]:
+    """A place of the picture, 0..1 across and down, at which a fill is seen: in the middle of its longest stretch that no later one hides."""
+    polygons = [strokes.points[a:b] for a, b in itertools.pairwise(strokes.offsets.tolist())]
+    heights = np.quantile(polygons[fill][:, 1], SCANS)
+    best, widest = (0.0, 0.0), -1.0
+    for y in heights.tolist():
+        edges = np.sort(np.concatenate([_crossings(polygon, y) for polygon in polygons[fill:]]))
+        for left, right in itertools.pairwise(edges.tolist()):
+            middle = (left + right) / 2
+            if (
+                right - left > widest
+                and _is_inside(polygons[fill], middle, y)
+                and not any(_is_inside(p, middle, y) for p in polygons[fill + 1 :])
+            ):
+                best, widest = (middle, y), right - left
+    width, height = strokes.size
+    return min(max(best[0] / width, 0.0), 1.0), min(max(best[1] / height, 0.0), 1.0)
+
+
+def _crossings(polygon: NDArray[np.float64], y: float) -> NDArray[np.float64]:
+    """Where a polygon's edges cross a height."""
+    start, end = polygon, np.roll(polygon, -1, 0)
+    across = (start[:, 1] > y) != (end[:, 1] > y)
+    start, end = start[across], end[across]
+    return start[:, 0] + (y - start[:, 1]) / (end[:, 1] - start[:, 1]) * (end[:, 0] - start[:, 0])
+
+
+def _is_inside(polygon: NDArray[np.float64], x: float, y: float) -> bool:
+    return bool((_crossings(polygon, y) > x).sum() % 2)

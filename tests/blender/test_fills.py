@@ -13,6 +13,7 @@ import test_raster_matches_blender as matches
 from pegbar.preferences import preferences
 from pegbar.runs import engine, placing, takes
 from pegbar.tests.blender import stage
+from pegbar.tests.blender.paper import drawn
 from pegbar.timeline import attributes
 from pegbar.timeline.fills import COLOUR
 from pegbar.timeline.grease_pencil import TAKES
@@ -223,6 +224,74 @@ def test_layers_in_groups_and_with_parents_have_their_fills_beneath_them_all(her
     (made,) = [layer for layer in data.layers if layer.name.endswith("colour")]
     assert [layer.name for layer in data.layers] == [made.name, *before]
     assert made.parent == data.layers[made.name.removesuffix(" colour")].parent
+
+
+def give(layer, frame, fill, name):
+    """Gives a fill of a material another one, as an artist does."""
+    drawing, data = layer.get_frame_at(frame).drawing, layer.id_data
+    index = attributes.read(drawing, "material_index", drawing.attributes.domain_size("CURVE"), 0)
+    index[used(layer, frame).index(fill)] = data.materials.find(name)
+    attributes.write(drawing, "material_index", "INT", "CURVE", index)
+
+
+def test_a_fill_with_another_material_is_carried_on_to_what_follows(hero):
+    take = colour_it()
+    made, places = hero.data.layers["Lines colour"], stage.strokes_of(hero.data.layers["Lines colour"])
+    hat = material("Hat", (10, 200, 90))
+    hero.data.materials.append(hat)
+    give(made, 3, "Coat", "Hat")
+    give(made, 3, "Sun", "Sky")
+    bpy.context.view_layer.objects.active = hero
+    bpy.context.scene.frame_set(4)
+    bpy.ops.ed.undo_push(message="Changed")
+    assert bpy.ops.pegbar.carry_on() == {"FINISHED"}
+    made = hero.data.layers["Lines colour"]
+    assert [layer.name for layer in hero.data.layers] == ["Lines colour", "Lines"]
+    assert sorted(used(made, 1)) == ["Coat", "Pocket", "Sky", "Sun"]
+    assert [sorted(used(made, frame)) for frame in (3, 5)] == [["Hat", "Pocket", "Sky", "Sky"]] * 2
+    assert {frame: place.tolist() for frame, place in stage.strokes_of(made).items()} == {f: p.tolist() for f, p in places.items()}
+    assert [file.frame for file in takes.listed()[-1].job.inputs["corrections"]] == [4]
+    assert placing.fills_shown(hero)[0].number == take.number + 1
+    bpy.ops.ed.undo()
+    again = bpy.data.objects["Hero"].data.layers["Lines colour"]
+    assert sorted(used(again, 5)) == ["Coat", "Pocket", "Sky", "Sun"] and sorted(used(again, 3)) == ["Hat", "Pocket", "Sky", "Sky"]
+
+
+def test_a_recoloured_material_stays_so_in_a_corrected_take(hero):
+    colour_it()
+    hero.data.materials["Pocket"].grease_pencil.fill_color = (0, 1, 0, 1)
+    give(hero.data.layers["Lines colour"], 1, "Sun", "Pocket")
+    bpy.context.view_layer.objects.active = hero
+    bpy.context.scene.frame_set(1)
+    bpy.ops.pegbar.carry_on()
+    assert sorted(used(hero.data.layers["Lines colour"], 1)) == ["Coat", "Pocket", "Pocket", "Sky"]
+    assert len([m for m in bpy.data.materials if m.get(COLOUR)]) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda layer: None, "No fill on this frame has another material"),
+        (lambda layer: layer.get_frame_at(3).drawing.remove_strokes(indices=[1]), "has other fills on frame 3 than its take"),
+        (lambda layer: bpy.context.scene.frame_set(40), "has no fills on frame 40"),
+    ],
+)
+def test_what_cannot_be_carried_on_is_a_sentence(hero, change, text):
+    colour_it()
+    bpy.context.view_layer.objects.active = hero
+    bpy.context.scene.frame_set(3)
+    change(hero.data.layers["Lines colour"])
+    with pytest.raises(RuntimeError, match=text):
+        bpy.ops.pegbar.carry_on()
+    assert len(takes.listed()) == 1
+
+
+def test_the_viewports_panel_offers_it_where_there_are_fills(hero):
+    bpy.context.view_layer.objects.active = hero
+    assert drawn("PEGBAR_PT_fills").lines == []
+    colour_it()
+    bpy.context.view_layer.objects.active = hero
+    assert drawn("PEGBAR_PT_fills").button("pegbar.carry_on") == ("Carry This Change On", True)
 
 
 @pytest.fixture
