@@ -162,14 +162,16 @@ def _packages(home: Home, wanted: Lock, reused: dict[Wheel, list[Path]], places:
         names.pop(wheel.name, None)
 
     failed: list[BaseException] = []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
         # the largest first: the small ones fill the gaps
         tasks = [pool.submit(one, wheel) for wheel in sorted(missing, key=lambda wheel: -wheel.bytes)]
-        while (state := wait(tasks, timeout=0.1, return_when=FIRST_EXCEPTION)).not_done and not failed:
+        while wait(tasks, timeout=0.1, return_when=FIRST_EXCEPTION).not_done and not failed:
             largest = max((w for w in missing if w.name in names), key=lambda w: w.bytes, default=None)
             teller.count(min(total, sum(there.values())), f"Downloading {_label(largest)}" if largest else "")
-        for task in state.not_done:
-            task.cancel()
+            teller.check()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # one that hangs on a dead connection is not waited for
     if failed:
         raise failed[0]
     teller.step(PACKAGES, "Downloading", total, total)
