@@ -95,7 +95,8 @@ def to_check(layout: bpy.types.UILayout, context: bpy.types.Context, take: Take)
         text(layout, context, "No region is doubtful.", "CHECKMARK")
         return
     row = layout.row(align=True)
-    row.label(text=f"Regions to Check on {len(take.to_check)} of {len(take.frames)} frames", icon="INFO")
+    noun = "region" if take.doubtful == 1 else "regions"
+    row.label(text=f"{take.doubtful} {noun} to check on {len(take.to_check)} of {len(take.frames)} frames", icon="INFO")
     for icon, backwards in (("PREV_KEYFRAME", True), ("NEXT_KEYFRAME", False)):
         button = row.operator("pegbar.next_check", text="", icon=icon)
         button.folder, button.backwards = str(take.folder.path), backwards

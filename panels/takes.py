@@ -2,8 +2,9 @@
 
 import bpy
 
+from ..engine.corrections import CORRECTS
 from ..engine.spec import Pipeline
-from ..runs import run, takes
+from ..runs import correcting, placing, run, takes
 from ..runs.request import scene_of
 from .draw import clock, text, use
 
@@ -11,9 +12,12 @@ SHOWN = 12
 
 
 def shown(context: bpy.types.Context, methods: tuple[Pipeline, ...], source: str | None) -> list[takes.Take]:
-    """The takes by these pipelines of a drawing or strip, of the whole scene where there is none, newest first."""
+    """The takes by these pipelines of a drawing or strip, of the whole scene where there is none, newest first. Of takes that were corrected
+    the last one and those that are in the file."""
     names = {spec.name for spec in methods}
-    return [take for take in takes.of_shot(scene_of(context).name, source) if take.job.pipeline in names]
+    found = [take for take in takes.of_shot(scene_of(context).name, source) if take.job.pipeline in names]
+    corrected = {take.folder.path.with_name(name) for take in found if (name := take.job.params.get(CORRECTS))}
+    return [take for take in found if take.folder.path not in corrected or placing.is_placed(take)]
 
 
 def draw(layout: bpy.types.UILayout, context: bpy.types.Context, found: list[takes.Take]) -> None:
@@ -47,7 +51,11 @@ def summary(take: takes.Take) -> str:
     if take.is_lesson:
         return f"{take.learned} of {take.job.params['steps']} steps"
     ready, wanted = len(take.frames), len(take.job.shot.frames)
-    return f"{ready} of {wanted} frames" if take.is_partial else f"{ready} frames, {clock(take.state.seconds)}"
+    if take.is_partial:
+        return f"{ready} of {wanted} frames"
+    return (
+        f"{ready} frames, corrected on {count}" if (count := correcting.count(take.job)) else f"{ready} frames, {clock(take.state.seconds)}"
+    )
 
 
 class PEGBAR_MT_take(bpy.types.Menu):

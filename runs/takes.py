@@ -33,6 +33,8 @@ SOURCES, TARGETS = get_args(get_type_hints(Source)["type"]), get_args(get_type_h
 UNKNOWN = Verdict("unclear", ())
 NO_NOTES = "[]"
 """What a file of notes holds where there is nothing to say."""
+NOTED_REGION = b'"region":'
+"""What is in it once for each region: counted so since a listing may have hundreds of such files."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Take:
     """Whether it may be used commercially, by its own weights."""
     palette: tuple[tuple[str, str], ...] = ()
     """Name and colour (#rrggbb) of each colour that it has, where it can be corrected."""
+    doubtful: int = 0
+    """Regions to check, where it can be corrected."""
 
     @property
     def number(self) -> int:
@@ -179,7 +183,10 @@ def _read(folder: JobFolder) -> Take:
     job, state = folder.read_job(), folder.state()
     cut_off = state.name in ("queued", "running") and folder in unfinished(folder.path.parent, engine.spools())
     verdict = verdict_of(job.pipeline, kept(folder))
-    return Take(folder, job, state, cut_off, _noted(folder, job, state), _learned(folder, job), verdict=verdict, palette=palette(folder))
+    notes, colours = _notes(folder, job, state), palette(folder)
+    noted = tuple(sorted(frame for frame, path in notes.items() if path.stat().st_size > len(NO_NOTES)))
+    doubtful = sum(notes[frame].read_bytes().count(NOTED_REGION) for frame in noted) if colours else 0
+    return Take(folder, job, state, cut_off, noted, _learned(folder, job), verdict=verdict, palette=colours, doubtful=doubtful)
 
 
 def _learned(folder: JobFolder, job: Job) -> int:
@@ -189,10 +196,11 @@ def _learned(folder: JobFolder, job: Job) -> int:
     return told[-1] if told else 0
 
 
-def _noted(folder: JobFolder, job: Job, state: State) -> tuple[int, ...]:
+def _notes(folder: JobFolder, job: Job, state: State) -> dict[int, Path]:
+    """The files of notes that are there, by frame."""
     outputs = {output.name for output in PIPELINES[job.pipeline].outputs if output.kind == "notes"} if job.pipeline in PIPELINES else set()
     files = {event.frame: folder.file(event.file) for event in state.frames if event.output in outputs}
-    return tuple(sorted(frame for frame, path in files.items() if path.is_file() and path.stat().st_size > len(NO_NOTES)))
+    return {frame: path for frame, path in files.items() if path.is_file()}
 
 
 def update(folder: JobFolder) -> None:

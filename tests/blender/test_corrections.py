@@ -85,6 +85,18 @@ def test_corrections_add_up(strip, pixels):
     assert tuple(shown(strip, 12, pixels)[32, 70]) == (*stage.BLUE, 255)
 
 
+def test_the_list_has_the_last_correction_and_what_is_in_the_file(strip):
+    from pegbar.panels.takes import shown as shown_in
+    from pegbar.panels.takes import summary
+    from pegbar.settings import methods_of
+
+    methods = next(methods for methods in methods_of("SEQUENCE_EDITOR") if any(spec.name == "flat" for spec in methods))
+    for number in (1, 2, 3):
+        assert [take.number for take in shown_in(bpy.context, methods, "lines")] == [number]
+        last = recolour(colour=f"#00ff0{number}") if number < 3 else takes.listed()[-1]
+    assert summary(last) == "4 frames, corrected on 1"
+
+
 def test_two_clicks_in_a_row_both_count(strip, pixels):
     take = correcting.taken(strip)
     first = correcting.correct(take, [Correction(12, *LEFT, "#00ff00")])
@@ -199,7 +211,8 @@ def test_the_panel_shows_the_palette_the_button_and_what_is_left_to_check(scene,
     scene.pegbar.flat.check_below = 1.0
     bpy.ops.pegbar.run(pipeline="flat")
     paper = drawn("PEGBAR_PT_correct")
-    assert f"Regions to Check on {len(takes.listed()[-1].to_check)} of 4 frames" in paper.text
+    take = takes.listed()[-1]
+    assert f"{take.doubtful} regions to check on {len(take.to_check)} of 4 frames" in paper.text and take.doubtful > len(take.to_check)
     assert [line[2][0] for line in paper.lines if line[0] == "button"][-2:] == ["pegbar.next_check"] * 2
     scene.sequence_editor.active_strip = scene.sequence_editor.strips["lines"]
     assert drawn("PEGBAR_PT_correct").lines == []
