@@ -171,3 +171,33 @@ def test_a_coloured_frame_has_regions_of_its_own(lines):
         image = (image * (1 - ink[..., None] * [1, 1, 1, 0])).astype(np.uint8)
     found, _ = regions.from_colours(image)
     assert found.max() == 1 and (found == labels).mean() > 0.98
+
+
+def two_rooms(gap: int, scale: int = 1) -> np.ndarray:
+    """A box with a wall across it, from which `gap` pixels are missing, (120, 160) 0..1."""
+    ink = box()
+    ink[58:61, 50:110] = 1
+    ink[58:61, 76 : 76 + gap] = 0
+    return np.kron(ink, np.ones((scale, scale), np.float32))
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_a_gap_is_closed_where_a_line_ends_at_any_width_of_line(scale):
+    assert regions.segment(two_rooms(6, scale)).max() == 2
+    assert regions.segment(two_rooms(16, scale)).max() == 1
+
+
+def test_a_neck_between_closed_lines_is_not_cut():
+    ink = box()
+    y, x = np.mgrid[:120, :160]
+    for top in (44, 76):
+        ink[np.hypot(y - top, x - 80) <= 13.2] = 1  # two discs in the box, 5 pixels apart
+    assert regions.segment(ink, close_gaps=8).max() == 1  # outside, and both sides of the neck in one
+
+
+def test_small_regions_between_thin_lines_are_kept():
+    ink = np.zeros((128, 128), np.float32)
+    ink[50:56, 50:56] = 1
+    ink[51:55, 51:54] = 0
+    assert regions.segment(ink).max() == 1
+    assert regions.segment(np.kron(ink, np.ones((8, 8), np.float32))).max() == 1

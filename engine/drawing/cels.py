@@ -20,6 +20,10 @@ Pixels = NDArray[np.uint8]
 Size = tuple[int, int]
 """Width and height."""
 
+_VIVID = 70
+"""How far the channels of a line's colour lie apart, in 8-bit steps, when it is a coloured line."""
+_OUTLINES = 0.3
+"""Share of the ink that is black or grey, from which the coloured lines are separators and no drawing in coloured pencil."""
 _SAME_ASPECT = 0.01
 """How far two widths over heights may differ, as a share, to count as the same picture at another size."""
 
@@ -94,9 +98,22 @@ class Lines:
     @classmethod
     def of(cls, layer: Floats) -> "Lines":
         """The lines of a layer (h, w, 4) 0..1."""
-        paint = (layer.reshape(-1, 4) * 255 + 0.5).astype(np.uint8)
-        place = np.flatnonzero(paint[:, 3]).astype(np.int32)
-        return cls(place, paint[place])
+        place = np.flatnonzero(layer[..., 3] >= np.float32(0.5 / 255)).astype(np.int32)
+        return cls(place, (layer.reshape(-1, 4)[place] * 255 + 0.5).astype(np.uint8))
+
+    def ink(self, size: Size) -> Floats:
+        """How much each pixel is covered (h, w), 0..1."""
+        out = np.zeros((size[1], size[0]), np.float32)
+        out.ravel()[self.place] = np.divide(self.paint[:, 3], 255, dtype=np.float32)
+        return out
+
+    def plain(self) -> "Lines":
+        """Without the coloured lines, where there are black or grey ones too: the borders of shadows and highlights, which ink and paint hides."""
+        vivid = np.ptp(self.paint[:, :3], axis=1) > _VIVID
+        alpha = self.paint[:, 3].astype(np.float64)
+        if alpha[~vivid].sum() < _OUTLINES * alpha.sum():
+            return self
+        return Lines(self.place[~vivid], self.paint[~vivid])
 
     def layer(self, size: Size) -> Pixels:
         """The layer (h, w, 4) that they are."""

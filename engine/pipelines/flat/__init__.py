@@ -33,6 +33,12 @@ SPEC = Pipeline(
         Param("as_fills", False, "Fills", "Give the colour as fill strokes on a layer under the drawing's lines, one material a colour"),
         Param("separate_lines", False, "Lines as Own Strip", "Also give colour and lines as two clips"),
         Param(
+            "hide_separators",
+            False,
+            "Hide Separators",
+            "Coloured lines drawn beside black ones, the borders of shadows and highlights, part the colours but are not shown",
+        ),
+        Param(
             "speck_size",
             3,
             "Specks",

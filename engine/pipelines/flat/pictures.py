@@ -1,6 +1,6 @@
 """A drawing and the colours of its regions as everything that a take has of it: pictures, fills, notes. Knows no matching."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,19 +78,20 @@ class Cel:
         return replace(before, strokes=replace(before.strokes, material=index, fill_colour=colour, materials=self.names))
 
 
-def contents(cel: Cel, wanted: Sequence[str], check_below: float) -> dict[str, Any]:
+def contents(cel: Cel, wanted: Sequence[str], params: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs that are asked for, by name; the fills as Fills."""
     found: dict[str, Any] = {}
+    lines = cel.lines.plain() if params["hide_separators"] else cel.lines
     if "notes" in wanted:
-        found["notes"] = _notes(cel, check_below)
+        found["notes"] = _notes(cel, params["check_below"])
     if "fills" in wanted:
         found["fills"] = cel.fills()
     if "lines" in wanted:
         h, w = cel.labels.shape.tolist()
-        found["lines"] = cel.lines.layer((w, h))
+        found["lines"] = lines.layer((w, h))
     if {"clip", "colour"} & set(wanted):
         colour = cel.colours()
-        found |= {"colour": colour, "clip": cel.lines.lay_on(colour.copy() if "colour" in wanted else colour)}
+        found |= {"colour": colour, "clip": lines.lay_on(colour.copy() if "colour" in wanted else colour)}
     return {name: found[name] for name in wanted}
 
 

@@ -62,7 +62,7 @@ def generate(model: None, job: Job, inputs: Mapping[str, Frames], report: Report
         cel = shot.cel_at[frame]
         made = shot.made(cel)
         report.progress("Colouring", step, len(shot.frames))
-        write(made, wanted, [frame], report, job.params["check_below"], shot.state.file("fills", cel))
+        write(made, wanted, [frame], report, job.params, shot.state.file("fills", cel))
         shot.forget(cel)
     shot.close()
     report.progress("Colouring", len(shot.frames), len(shot.frames))
@@ -123,7 +123,7 @@ class _Shot:
     def _ink(self, cel: int) -> Floats | None:
         """How much each pixel is covered by lines (h, w), 0..1."""
         lines = self._layer(cel)
-        return None if lines is None else np.divide(lines.layer(self.size)[..., 3], 255, dtype=np.float32)
+        return None if lines is None else lines.ink(self.size)
 
     def _read_labels(self, cel: int) -> Labels:
         file = self.state.file("labels", cel)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -117,7 +118,7 @@ def correct(job: Job, cel_at: Mapping[int, int], lines: Frames, corrections: Seq
         left = [frame for frame in frames[cel] if any(frame not in report.written(output) for output in todo[cel])]
         if left:
             made = work.cel(cel, left[0], "fills" in todo[cel])
-            write(made, todo[cel], left, report, float(job.params["check_below"]), work.state.file("fills", cel))
+            write(made, todo[cel], left, report, job.params, work.state.file("fills", cel))
 
     with ThreadPoolExecutor(THREADS) as pool:
         for done, _ in enumerate(pool.map(make, todo), start=1):
@@ -135,9 +136,9 @@ def _work(job: Job, cel_at: Mapping[int, int], lines: Frames, corrections: Seque
     return _Work(state, files, lines, book, was, shown, corrected)
 
 
-def write(cel: Cel, wanted: Sequence[str], frames: Iterable[int], report: Report, check_below: float, fills: Path) -> None:
+def write(cel: Cel, wanted: Sequence[str], frames: Iterable[int], report: Report, params: Mapping[str, Any], fills: Path) -> None:
     """Writes all outputs of a drawing for the frames that show it, and keeps of which region each fill is."""
-    for output, content in contents(cel, wanted, check_below).items():
+    for output, content in contents(cel, wanted, params).items():
         if isinstance(content, Fills):
             save_arrays(fills, {"region": content.region})
             content = content.strokes
