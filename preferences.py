@@ -63,6 +63,11 @@ class PEGBAR_AP_preferences(bpy.types.AddonPreferences):
         subtype="DIR_PATH",
     )
 
+    settings_in_pictures: bpy.props.BoolProperty(
+        name="Settings in Pictures",
+        description="Each picture holds what it was made with, the prompt included, so that Restore Settings works from the picture alone",
+        default=True,
+    )
     weights_folder: bpy.props.StringProperty(
         name="Weights Folder",
         description="Where the published models lie that you have fetched",
@@ -107,6 +112,7 @@ class PEGBAR_AP_preferences(bpy.types.AddonPreferences):
         for section in SECTIONS:
             section(layout, context)
         layout.prop(self, "takes_folder", placeholder="Beside the .blend File")
+        layout.prop(self, "settings_in_pictures")
         layout.prop(self, "weights_folder", placeholder=str(own_weights()[0]))
         layout.prop(self, "shared_weights_folder", placeholder="None")
         layout.prop(self, "device")

@@ -14,7 +14,7 @@ from ..engine.catalog import PIPELINES
 from ..engine.diagnostics import bundle, last_run, memory_bytes, redacted, tail, wordless, words
 from ..engine.errors import CATALOG
 from ..engine.protocol import Job, PegbarError
-from ..preferences import engine_python, machine, takes_folder, user_folder
+from ..preferences import engine_folder, engine_python, machine, preferences, takes_folder, user_folder
 from . import engine, run, takes
 
 NEWEST = 5
@@ -94,8 +94,9 @@ def _newest() -> list[takes.Take]:
 
 
 def _setup_logs() -> str:
-    """What setting up the engine has left in the user's folder."""
-    return "\n".join(f"--- {path.name}\n{tail(path)}" for path in sorted(user_folder().glob("*.log")))
+    """What setting up the engine, and fetching models, have left."""
+    logs = {path for folder in (engine_folder(), user_folder()) for path in folder.glob("*.log")}
+    return "\n".join(f"--- {path.name}\n{tail(path)}" for path in sorted(logs))
 
 
 def _graphics() -> str:
@@ -105,7 +106,7 @@ def _graphics() -> str:
 
 
 def _clean(text: str, jobs: Iterable[Job], keep_paths: bool) -> str:
-    own: set[str] = set()
+    own = {preferences().hub_token, preferences().proxy} - {""}
     for job in jobs:
         own |= {*words(PIPELINES.get(job.pipeline), job.params), *_files(job)}
     return redacted(text, own, _folders(), keep_paths)
@@ -120,7 +121,7 @@ def _files(job: Job) -> set[str]:
 
 def _folders() -> Mapping[Path, str]:
     """Folders that a log names often, by what they are called instead."""
-    known = {EXTENSION: "<pegbar>", takes_folder(): "<takes>", user_folder(): "<user>"}
+    known = {EXTENSION: "<pegbar>", takes_folder(): "<takes>", user_folder(): "<user>", engine_folder(): "<engine>"}
     known |= {folder: "<weights>" for folder in machine().weights}
     if python := engine_python():
         known[python.parent.parent] = "<python>"

@@ -34,6 +34,7 @@ from ..engine.protocol import (
     write_atomic,
 )
 from ..engine.spec import check
+from ..preferences import preferences
 from ..timeline import READ
 from . import engine, models, placing, preview, redraw, takes
 from .request import Request
@@ -236,7 +237,8 @@ def _whole(run: Run, wanted: Request) -> Step:
         inputs[name] = yield from _shared(run, steps, index, len(wanted.sources))
     with known_as(SETTING):
         params = check(pipeline(wanted.pipeline), wanted.params, inputs)
-    job = Job(wanted.pipeline, params, inputs, wanted.shot, wanted.seed, origin=wanted.origin)
+    private = not preferences().settings_in_pictures
+    job = Job(wanted.pipeline, params, inputs, wanted.shot, wanted.seed, origin=wanted.origin, private=private)
     run.folder.write_job(job)
     run.job = job
     yield from _rest(run)

@@ -13,6 +13,7 @@ import pytest
 from pegbar.engine import errors
 from pegbar.engine.diagnostics import MARK
 from pegbar.engine.protocol import Job, JobFolder, PegbarError, Shot
+from pegbar.engine.provenance import read_card
 from pegbar.panels.failure import NEEDS_TAKE, REMEDIES
 from pegbar.preferences import preferences
 from pegbar.runs import engine, licences, placing, reporting, run, takes
@@ -20,14 +21,21 @@ from pegbar.runs.request import smaller
 from pegbar.tests.blender import stage
 from pegbar.tests.blender.paper import drawn
 
+TOKEN = "hf_secretsecretsecret"
 PROMPT = "a secret cat turns its head"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def worker():
+    """One engine for all tests."""
+    yield
+    engine.stop()
 
 
 @pytest.fixture(autouse=True)
 def ready(tmp_path, scene):
     preferences().engine_python, preferences().takes_folder = str(stage.ENGINE), str(tmp_path / "ACME Show")
     yield
-    engine.stop()
     preferences().engine_python = preferences().takes_folder = ""
 
 
@@ -84,6 +92,7 @@ def test_a_run_without_an_engine_has_the_number(scene, tmp_path):
     preferences().engine_python = str(fake)
     with pytest.raises(RuntimeError, match="did not start"):
         bpy.ops.pegbar.run(pipeline="flat")
+    engine.stop()
     assert run.latest("flat").error == errors.ENGINE_MISSING
 
 
@@ -110,11 +119,12 @@ def private(failed, tmp_path):
     """A second take, with the user's words in its settings and in its log."""
     folder = JobFolder.create(tmp_path / "ACME Show" / "unsaved" / "Günther's shot")
     folder.write_job(Job("vidsketch", {"prompt": PROMPT, "seed": 3}, {}, Shot("Scene", 1, 2, 24.0)))
-    user = getpass.getuser()
-    folder.log_file.write_text(f"{folder.path}: {PROMPT!r} in {Path.home()}/films of {user}, /home/Günther/ACME/hero.png\n")
+    user, preferences().hub_token = getpass.getuser(), TOKEN
+    folder.log_file.write_text(f"{folder.path}: {PROMPT!r} in {Path.home()}/films of {user}, /home/Günther/ACME/hero.png with {TOKEN}\n")
     (folder.path / "events.jsonl").write_text(json.dumps({"event": "warning", "text": f"{PROMPT} is long"}) + "\n")
     takes.update(folder)
-    return folder
+    yield folder
+    preferences().hub_token = ""
 
 
 def test_diagnostics_hold_logs_but_no_prompt_no_name_and_no_folder(private, tmp_path):
@@ -196,3 +206,15 @@ def test_a_layer_and_a_plane_count_as_used_and_a_take_that_is_gone_as_unclear(sc
     shutil.rmtree(takes.listed()[0].folder.path)
     takes.update(takes.listed()[0].folder)
     assert sorted(e.verdict.commercial for e in licences.entries()) == ["unclear", "yes"]
+
+
+def test_pictures_hold_their_settings_unless_the_artist_keeps_them_private(scene, tmp_path):
+    stage.line_art(scene, tmp_path)
+    try:
+        for private in (False, True):
+            preferences().settings_in_pictures = not private
+            bpy.ops.pegbar.run(pipeline="flat")
+            take = takes.listed()[-1]
+            assert ("origin" in read_card(take.folder.file(take.frames[0].file))) != private
+    finally:
+        preferences().property_unset("settings_in_pictures")

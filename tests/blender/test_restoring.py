@@ -15,11 +15,17 @@ from pegbar.tests.blender import stage
 from pegbar.tests.takes import png
 
 
+@pytest.fixture(scope="module", autouse=True)
+def worker():
+    """One engine for all tests."""
+    yield
+    engine.stop()
+
+
 @pytest.fixture(autouse=True)
 def ready(tmp_path, scene):
     preferences().engine_python, preferences().takes_folder = str(stage.ENGINE), str(tmp_path / "takes")
     yield
-    engine.stop()
     preferences().engine_python = preferences().takes_folder = ""
 
 
