@@ -21,7 +21,8 @@ from collections.abc import Iterator, Sequence
 
 from . import __version__
 from .catalog import PIPELINES
-from .commandline import lesson, machine_of, parser, table, take
+from .commandline import lesson, machine_of, parser, table, take, work_of
+from .estimates import estimate
 from .licences import as_json, as_text, of_folder
 from .models import commands as models_commands
 from .pipelines.vidsketch import TRAINING
@@ -51,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return DONE
         if options.command == "report":
             print((as_json if options.json else as_text)(of_folder(options.folder), f"in {options.folder}"))
+            return DONE
+        if options.command == "estimate":
+            print(estimate(PIPELINES[options.pipeline], work_of(options), machine_of(options)).line())
             return DONE
         if options.command == "run":
             return run([JobFolder(path.absolute()) for path in options.jobs], machine_of(options))

@@ -15,6 +15,7 @@ from typing import Any
 
 from .catalog import PIPELINES
 from .drawing.frames import encode_png, read_movie
+from .estimates import Work
 from .models import commands as models_commands
 from .pipelines.vidsketch import TRAINING
 from .protocol import InputFile, Job, JobFolder, PegbarError, Shot, refused, write_atomic
@@ -52,6 +53,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="which takes may be used commercially, and why")
     report.add_argument("folder", type=Path, metavar="TAKES_FOLDER", help="a folder with takes in it, however deep")
     report.add_argument("--json", action="store_true", help="for other programs")
+    _add_estimate(commands.add_parser("estimate", help="the memory that a job will take of this machine, as JSON"))
     taught = commands.add_parser("train", help="teach a pipeline from your own clips").add_subparsers(
         dest="pipeline", required=True, metavar="PIPELINE"
     )
@@ -59,6 +61,26 @@ def parser(version: str) -> argparse.ArgumentParser:
     for spec in PIPELINES.values():
         _add_pipeline(commands.add_parser(spec.name, help=_plain(spec.help), description=_plain(spec.help)), spec)
     return top
+
+
+def _add_estimate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("pipeline", choices=list(PIPELINES), metavar="PIPELINE")
+    command.add_argument("--size", default="1920x1080", metavar="WxH", help="of the main input in pixels (default: 1920x1080)")
+    command.add_argument("--frames", type=int, default=24, metavar="N", help="how many are made (default: 24)")
+    command.add_argument("--fps", type=float, default=24.0, metavar="X", help="(default: 24)")
+    command.add_argument("--step", type=int, default=1, metavar="N", help="1 on ones, 2 on twos (default: 1)")
+    command.add_argument("--params", type=json.loads, default={}, metavar="JSON", help="the settings that are not at their defaults")
+    _add_machine(command)
+
+
+def work_of(options: argparse.Namespace) -> Work:
+    """What an estimate is asked for. Raises PegbarError where a setting or the size makes no sense."""
+    params = complete(PIPELINES[options.pipeline], options.params)
+    sides = re.fullmatch(r"(\d+)x(\d+)", options.size)
+    if sides is None:
+        raise PegbarError(f"The size is {options.size!r}: give it as WIDTHxHEIGHT, 1920x1080")
+    shot = Shot("", 1, 1 + options.step * (options.frames - 1), options.fps, options.step)
+    return Work(params, int(sides[1]), int(sides[2]), shot)
 
 
 def machine_of(options: argparse.Namespace) -> Machine:

@@ -15,7 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 _SMALL_CONVOLUTION = 20480
 _aten = torch.ops.aten
 _CONVOLUTIONS = (_aten.conv2d.default, _aten.conv3d.default, _aten.convolution.default)
-_PLAIN = {_aten.linear.default, _aten.group_norm.default, _aten.layer_norm.default, _aten.silu.default, _aten.gelu.default}
+_NORMS = {_aten.group_norm.default, _aten.layer_norm.default}
+_PLAIN = _NORMS | {_aten.linear.default, _aten.silu.default, _aten.gelu.default}
 """What makes one tensor of a shape that is known at once: PyTorch's own way on the meta device takes a millisecond, and most of a count."""
 
 
@@ -60,7 +61,7 @@ class Counter(TorchDispatchMode):
         output = _shaped(func, args) if func in _PLAIN and args[0].device.type == "meta" else func(*args, **(kwargs or {}))
         for storage in _storages(output):
             self._know(storage, storage.nbytes())
-        workspace = _workspace(args[0], args[1], output) if self._on_processor and func in _CONVOLUTIONS else 0
+        workspace = _workspace(func, args, output) if self._on_processor else 0
         now = self._now + self._held()
         if self._limit is not None and now > self._limit:
             raise torch.OutOfMemoryError(f"{now} bytes are in use, {self._limit} may be")
@@ -81,15 +82,32 @@ class Counter(TorchDispatchMode):
 
 def _shaped(func: Any, args: Any) -> torch.Tensor:
     values = args[0]
-    return values.new_empty(*values.shape[:-1], len(args[1])) if func is _aten.linear.default else torch.empty_like(values)
+    if func is _aten.linear.default:
+        return values.new_empty(*values.shape[:-1], len(args[1]))
+    return values.new_empty(values.shape) if func in _NORMS else torch.empty_like(values)
 
 
-def _workspace(values: torch.Tensor, weight: torch.Tensor, output: torch.Tensor) -> int:
-    """What a convolution on the processor takes besides its output: oneDNN a copy of its input in a layout of its own; PyTorch's own, which
-    does small ones of one sample, a column for each window (`use_mkldnn` in ATen/native/Convolution.cpp)."""
-    if values.ndim == 5 and values.shape[:4].numel() <= _SMALL_CONVOLUTION:
-        return weight[0].numel() * output[0, 0].numel() * values.itemsize
-    return values.nbytes
+def _workspace(func: Any, args: Any, output: torch.Tensor) -> int:
+    """What an operation on the processor takes besides its output: measured, an operation at a time (docs/memory.md)."""
+    if func in _NORMS:
+        return _copied(args[0])
+    return _beside_convolution(args[0], args[1], output) if func in _CONVOLUTIONS else 0
+
+
+def _beside_convolution(values: torch.Tensor, weight: torch.Tensor, output: torch.Tensor) -> int:
+    """oneDNN takes a copy of its input in a layout of its own, but none for single pixels, and a column for each window of one over time alone;
+    PyTorch's own, which does small 3D ones of one sample, such columns too (`use_mkldnn` in ATen/native/Convolution.cpp)."""
+    kernel = weight.shape[2:]
+    if kernel.numel() == 1:
+        return _copied(values)
+    if values.ndim == 5 and (values.shape[:4].numel() <= _SMALL_CONVOLUTION or kernel[1:].numel() == 1):
+        return weight[0].numel() * output[0, 0].numel() * len(values) * values.itemsize + _copied(values)
+    return values.nbytes + _copied(values)
+
+
+def _copied(values: torch.Tensor) -> int:
+    """What comes first where the values do not lie in order."""
+    return 0 if values.is_contiguous() else values.numel() * values.itemsize
 
 
 @contextlib.contextmanager

@@ -9,12 +9,12 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import torch
 
 from ..errors import NO_DEVICE, OUT_OF_MEMORY
+from ..estimates import main_memory
 from ..protocol import PegbarError, write_atomic
 from ..spec import Report
 from .counting import enforced
@@ -31,6 +31,8 @@ LAYERS_AT_ONCE = 2
 """Of blocks or layers that are offloaded the one at work and the next one, which is on its way to the card."""
 _RESERVE, _FRAGMENTED = 0.6 * GIB, 1.06
 """What the driver and the libraries take for themselves, and how much more an allocator holds than is in use."""
+_OWN = 25 * 2**20
+"""What Python, numpy, Pillow and the libraries' kernels take for a job on the processor, measured."""
 _LESS = 0.98
 """A rung saves something where it takes less than this share of what the others take."""
 _KEPT = "memory.json"
@@ -105,7 +107,7 @@ def free_bytes(device: torch.device) -> int | None:
         return torch.cuda.mem_get_info(device)[0] + held
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
-    return _main_memory("MemAvailable")
+    return main_memory("MemAvailable")
 
 
 def total_bytes(device: torch.device) -> int | None:
@@ -114,15 +116,7 @@ def total_bytes(device: torch.device) -> int | None:
         return torch.cuda.mem_get_info(device)[1]
     if device.type == "mps":
         return torch.mps.recommended_max_memory()
-    return _main_memory("MemTotal")
-
-
-def _main_memory(name: str) -> int | None:
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        return int(lines[name].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return None
+    return main_memory("MemTotal")
 
 
 # --- what is needed
@@ -209,8 +203,10 @@ def needed(peak: int) -> int:
 
 
 def asked_of(there: Room, peak: int) -> int:
-    """The bytes that a run with this peak takes of a device: on the processor's, and of a limited share of it, no more than its tensors."""
-    return needed(peak) if there.device.type != "cpu" else peak
+    """The bytes that a run with this peak takes of a device; where the processor was made as small as a card, no more than its tensors."""
+    if there.device.type != "cpu":
+        return needed(peak)
+    return peak if there.is_limited else peak + _OWN
 
 
 def chosen(ladder: Ladder, there: Room) -> Rung:
