@@ -37,13 +37,17 @@ def is_under_lines(placed: Placed, job: Job) -> bool:
 
 
 def replace(old: Take, new: Take) -> Generator[float, None, None]:
-    """Shows a take in place of one of the same frames: its strips and fills become the new one's. Where there are none it is placed as any
-    take is. Raises PegbarError; yields as a Writer does."""
-    strips, fills = strips_of(old), _fill_layers(old)
-    if strips and not fills:
+    """Shows a take in place of one of the same frames: its strips, pictures and fills become the new one's. Where there are none it is placed
+    as any take is. Raises PegbarError; yields as a Writer does."""
+    strips, images, fills = strips_of(old), _images_of(old), _fill_layers(old)
+    if (strips or images) and not fills:
         yield from existing(new.folder, new.frames)
         for strip in strips_of(old):
             _point(strip, old, new)
+        for image, path in _images_of(old, new).items():
+            image.filepath = from_file(path)
+        for made in (*pictures_of(old), *(image for image in bpy.data.images if image.get("pegbar_take") == old.job.id)):
+            sign(made, new.folder, new.job, new.source)
         return
     yield from place(new.folder, new.job, new.state.frames)
     if fills:
@@ -59,6 +63,14 @@ def _point(strip: bpy.types.Strip, old: Take, new: Take) -> None:
         strip.name = title(new.source, new.folder, output)
     strip.directory = from_file(new.folder.outputs / output)
     sign(strip, new.folder, new.job, new.source)
+
+
+def _images_of(old: Take, new: Take | None = None) -> dict[bpy.types.Image, Path]:
+    """The image sequences that show a take's own files, and the same file of another take; none whose holds have files of their own."""
+    made = [image for image in bpy.data.images if image.get("pegbar_take") == old.job.id]
+    files = {image: Path(bpy.path.abspath(image.filepath)) for image in made}
+    shown = {image: path for image, path in files.items() if path.parent.parent.name == old.folder.outputs.name}
+    return {image: (new or old).folder.outputs / path.parent.name / path.name for image, path in shown.items()}
 
 
 def _take_over(old: Take, new: Take) -> None:

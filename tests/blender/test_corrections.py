@@ -138,13 +138,18 @@ def test_what_is_no_coloured_take_has_nothing_to_correct(scene, strip):
     assert not bpy.ops.pegbar.recolour_region.poll()
 
 
-def test_a_planes_take_is_shown_as_a_plane_again(scene, camera, tmp_path):
+@pytest.mark.parametrize("result", ["PLANE", "EMPTY", "CAMERA"])
+def test_what_else_shows_the_take_shows_the_corrected_one(scene, camera, tmp_path, result):
     stage.line_art(scene, tmp_path)
-    scene.pegbar.result = "PLANE"
+    scene.pegbar.result = result
     bpy.ops.pegbar.run(pipeline="flat")
-    take = takes.listed()[0]
+    take, objects = takes.listed()[0], set(scene.objects)
+    (image,) = [image for image in bpy.data.images if image.get("pegbar_take") == take.job.id]
     run.run_to_end(correcting.correct(take, [Correction(2, *LEFT, "#00ff00")]))
-    assert placing.pictures_of(takes.listed()[1])
+    new = takes.listed()[1]
+    assert set(scene.objects) == objects and placing.pictures_of(new) and not placing.pictures_of(take)
+    assert Path(bpy.path.abspath(image.filepath)) == new.folder.outputs / "clip" / "0001.png"
+    assert image["pegbar_take"] == new.job.id
 
 
 def test_frames_to_check_are_visited_backwards_too(scene, strip):

@@ -147,9 +147,10 @@ def write(cel: Cel, wanted: Sequence[str], frames: Iterable[int], report: Report
 
 
 def _base(job: Job, state: Path) -> JobFolder:
-    """The take that is corrected: a folder, or the name of one beside this one."""
+    """The take that is corrected: a folder, or by name one beside this one, so that a project can be moved."""
     path = Path(str(job.params[CORRECTS]))
-    return JobFolder(path if path.is_absolute() else state.parent.parent / path)
+    beside = state.parent.parent / path
+    return JobFolder(beside if beside.is_dir() else path)
 
 
 def _take_over(base: JobFolder, job: Job, state: State) -> None:
