@@ -103,11 +103,19 @@ class Scores:
     small: NDArray[np.bool_]
     foreign: NDArray[np.intp]
     """Pixels of it, off the given lines, whose colour no reference has."""
+    plainly: NDArray[np.bool_]
+    """Whether it is right by the study's own count, which does not allow for ink over the region: of the true paintings' regions it
+    finds 98.5 % right on the study's clips."""
 
     @property
     def regions(self) -> float:
-        """Share of regions right, of those whose colour is seen: the study's `acc`."""
+        """Share of regions right, of those whose colour is seen."""
         return float(self.right[self.seen].mean())
+
+    @property
+    def as_the_study_counts(self) -> float:
+        """The same by the study's `acc`."""
+        return float(self.plainly[self.seen].mean())
 
     @property
     def pixels(self) -> float:
@@ -125,6 +133,11 @@ class Scores:
         flags = self.sureness < below
         wrong = ~self.right
         return float(flags.mean()), float((flags & wrong).sum() / max(1, wrong.sum()))
+
+    def caught(self, share: float) -> float:
+        """Share of the wrong regions that are among so large a share of all, the least sure."""
+        least = np.argsort(self.sureness, kind="stable")[: int(share * len(self.right))]
+        return float((~self.right[least]).sum() / max(1, (~self.right).sum()))
 
     def unseen(self, below: float) -> float:
         """Share of the regions of a colour in no reference that are less sure than `below`."""
@@ -217,14 +230,24 @@ def _judged_frame(
             continue
         true = int(np.bincount(case.ids[frame][box][mask]).argmax())
         median = np.median(picture[box][mask], axis=0)
-        nearest = ((palette - median) ** 2).sum(1).argmin()
-        right = np.abs(palette[nearest] - palette[true]).max() < 6 and np.abs(median - palette[true]).max() < _RIGHT
+        # A small region may lie under anti-aliased ink altogether: its colours are looked for as that ink darkens them.
+        right, plainly = (_named(median, palette * bare, palette, true) for bare in (_bare(case.lines[frame][box][mask]), 1.0))
         sure = np.nan if sureness is None else float(np.median(sureness[box][mask]))
         small = area < _SMALL * labels.size / 128**2
-        rows.append((right, area, seen[true], distance, sure, small, int(foreign[box][mask].sum())))
-    kinds = (bool, np.intp, bool, np.intp, np.float32, bool, np.intp)
+        rows.append((right, area, seen[true], distance, sure, small, int(foreign[box][mask].sum()), plainly))
+    kinds = (bool, np.intp, bool, np.intp, np.float32, bool, np.intp, bool)
     columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
     return Scores(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
+
+
+def _bare(ink: Bytes) -> float:
+    return float(np.median(1 - ink / 255))
+
+
+def _named(median: NDArray[np.float64], shown: NDArray[np.float64], palette: NDArray[np.float64], true: int) -> bool:
+    """Whether a region's median is the true colour as it would be shown."""
+    nearest = ((shown - median) ** 2).sum(1).argmin()
+    return bool(np.abs(palette[nearest] - palette[true]).max() < 6 and np.abs(median - shown[true]).max() < _RIGHT)
 
 
 # --- the pipeline
@@ -316,7 +339,10 @@ def report(clip_count: int = 48, first: int = 0) -> None:
         started = time.process_time()
         print(f"{name}: {count} clips from seed {first}", flush=True)
         found = judged(method, clips(count, first, breaks), lambda text: print(text, flush=True))
-        print(f"  regions {found.regions:.4f} of {found.seen.sum()} | area {found.pixels:.4f} | " + _details(found))
+        print(
+            f"  regions {found.regions:.4f} of {found.seen.sum()} (as the study counts {found.as_the_study_counts:.4f}) | area {found.pixels:.4f} | "
+            + _details(found)
+        )
         print(f"  foreign pixels {found.foreign.sum()} | {time.process_time() - started:.0f} s", flush=True)
 
 
