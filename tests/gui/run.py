@@ -20,7 +20,7 @@ KILLED = CHROOT / "pb/run/killed"
 ORPHAN_S = 5
 PUBLISHED = ("flipsketch", "lvcd", "dropletvideo", "vidsketch")
 """Scripts that run a published pipeline, on a tiny random checkpoint, by the engine with torch."""
-ALL = ("panels", "responsive", "interrupted", "killed", "traced", "corrections", "setup", "models", *PUBLISHED)
+ALL = ("panels", "responsive", "interrupted", "killed", "traced", "corrections", "reports", "setup", "models", *PUBLISHED)
 TRACED = 8
 """Frames of the moving drawing that is traced."""
 DIFFUSION = os.environ.get("PEGBAR_DIFFUSION_PYTHON", str(HERE.parents[1] / ".venv/diffusion/bin/python"))
