@@ -327,10 +327,12 @@ def _watch() -> None:
 
 
 def _begin() -> None:
-    """Once a window is there: how it stands, and what the machine has."""
-    with contextlib.suppress(PegbarError):
-        look()
+    """Once a window is there: how it stands, and what the machine has where that may still be asked for."""
     refresh()
+    with contextlib.suppress(PegbarError):
+        if own_engine().get("kind") != "diffusion" or not _machine.locks:
+            look()
+    _watch()
 
 
 def leave() -> None:
