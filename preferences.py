@@ -18,6 +18,10 @@ SECTIONS: list[Callable[[bpy.types.UILayout, bpy.types.Context], None]] = []
 """What panels draw on top of the preferences, in order: their floor is above this one, so they bring it when they are registered."""
 
 
+TIERS_GB = {"LOW": 6.5, "MEDIUM": 12.5, "HIGH": 24.5}
+"""What runs may take in each of the tiers, half a GB of tolerance with it."""
+
+
 class PEGBAR_AP_preferences(bpy.types.AddonPreferences):
     """What is set once for a machine."""
 
@@ -104,6 +108,17 @@ class PEGBAR_AP_preferences(bpy.types.AddonPreferences):
             ("MPS", "Apple GPU", "The graphics of Apple's own processors, by Metal"),
         ),
     )
+    memory: bpy.props.EnumProperty(
+        name="Memory",
+        description="How much of the device's memory the published models may take; less is slower",
+        items=(
+            ("AUTO", "Automatic", "All that is free"),
+            ("CPU", "Processor", "None of the graphics card's: a video takes hours"),
+            ("LOW", "GPU Low (up to 6 GB)", "Models take turns, or are brought a part at a time"),
+            ("MEDIUM", "GPU Medium (up to 12 GB)", "The larger models take turns"),
+            ("HIGH", "GPU High (up to 24 GB)", "Most models stay on the card"),
+        ),
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -116,6 +131,7 @@ class PEGBAR_AP_preferences(bpy.types.AddonPreferences):
         layout.prop(self, "weights_folder", placeholder=str(own_weights()[0]))
         layout.prop(self, "shared_weights_folder", placeholder="None")
         layout.prop(self, "device")
+        layout.prop(self, "memory")
 
 
 def preferences() -> PEGBAR_AP_preferences:
@@ -168,7 +184,8 @@ def machine() -> Machine:
     own = preferences()
     chosen = (Path(bpy.path.abspath(own.weights_folder)),) if own.weights_folder else own_weights()
     shared = (Path(bpy.path.abspath(own.shared_weights_folder)),) if own.shared_weights_folder else ()
-    return Machine(chosen + shared, own.device.lower())
+    device = "cpu" if own.memory == "CPU" else own.device.lower()
+    return Machine(chosen + shared, device, TIERS_GB.get(own.memory, 0.0))
 
 
 def own_weights() -> tuple[Path, ...]:

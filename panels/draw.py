@@ -7,9 +7,8 @@ import bpy
 from ..engine.catalog import PIPELINES
 from ..engine.protocol import PegbarError
 from ..engine.spec import Input, Pipeline, asked
-from ..preferences import engine_python
-from ..runs import engine, models, placing, preview, run, takes
-from ..runs.request import chosen_params, chosen_strip, describe, request, rhythm_property, scene_of
+from ..runs import engine, forecast, models, placing, preview, run, takes
+from ..runs.request import Request, chosen_params, chosen_strip, describe, request, rhythm_property, scene_of
 from ..settings import PEGBAR_PG_scene, Picture, values_of
 from . import failure, listing, setup
 from . import models as cards
@@ -116,7 +115,8 @@ def status(layout: bpy.types.UILayout, spec: Pipeline, methods: Methods) -> None
 def start(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline, methods: Methods) -> None:
     """The one button, what it will make or why it can't, and what the job's last run came to."""
     try:
-        told, blocked = describe(request(context, spec.name)), ""
+        wanted = request(context, spec.name)
+        told, blocked = describe(wanted), ""
     except PegbarError as error:
         told, blocked = "", str(error)
     lacking = models.missing(spec)
@@ -133,7 +133,16 @@ def start(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline
         text(layout, context, blocked, "INFO")
     else:
         text(layout, context, told)
+        _forecast(layout, context, spec, wanted)
     _runs(layout, context, methods)
+
+
+def _forecast(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline, wanted: Request) -> None:
+    """How long the run takes and what memory, as far as that is known, and why it may be slow."""
+    if line := forecast.words(context, spec, wanted):
+        text(layout, context, line)
+    if why := forecast.caution(context, spec, wanted):
+        text(layout, context, why, "INFO")
 
 
 def _runs(layout: bpy.types.UILayout, context: bpy.types.Context, methods: Methods) -> None:

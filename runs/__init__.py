@@ -1,6 +1,6 @@
 """What is between a click and a result: requests, runs, takes and the one engine of this Blender. Panels show it, operators steer it."""
 
-from . import engine, fetching, models, preview, run, setup, takes
+from . import engine, fetching, forecast, models, preview, run, setup, takes
 
 
 def register() -> None:
@@ -12,6 +12,7 @@ def register() -> None:
 
 
 def unregister() -> None:
+    forecast.unregister()
     takes.unregister()
     run.unregister()
     fetching.unregister()

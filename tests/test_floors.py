@@ -17,6 +17,7 @@ GROUND_FLOOR = (
     "engine.corrections",
     "engine.diagnostics",
     "engine.errors",
+    "engine.estimates",
     "engine.licences",
     "engine.provenance",
     "engine.setup",
