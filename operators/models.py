@@ -14,7 +14,7 @@ class OfModel(Edge):
     """Mixed into an operator on a pipeline's models, or on one of them."""
 
     pipeline: bpy.props.StringProperty(name="Pipeline", options={"HIDDEN", "SKIP_SAVE"})
-    model: bpy.props.StringProperty(name="Model", options={"HIDDEN", "SKIP_SAVE"})
+    model: bpy.props.StringProperty(name="Model", description="Its name; several are parted by spaces", options={"HIDDEN", "SKIP_SAVE"})
 
 
 class PEGBAR_OT_download_model(OfModel, bpy.types.Operator):
@@ -30,7 +30,7 @@ class PEGBAR_OT_download_model(OfModel, bpy.types.Operator):
     )
 
     def act(self, context: bpy.types.Context) -> None:
-        started = fetching.start(pipeline(self.pipeline), self.model, self.repair)
+        started = fetching.start(models.owner(pipeline(self.pipeline)), self.model.split(), self.repair)
         if bpy.app.background:
             fetching.wait(started)
 

@@ -18,10 +18,10 @@ STATES = {"installed": "Installed", "missing": "Not installed", "begun": "Not wh
 
 def sidebar(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeline) -> None:
     """What a method lacks, who may use it, and the button that gets it."""
-    box, lacking = layout.box(), models.missing(spec)
-    if _is_going(spec):
-        text(box, context, f"Downloading the models of {spec.label}", "IMPORT")
-        _running(box, context, spec)
+    box, lacking, owner = layout.box(), models.missing(spec), models.owner(spec)
+    if _is_going(owner):
+        text(box, context, f"Downloading the models of {owner.label}", "IMPORT")
+        _running(box, context, owner)
         return
     text(box, context, f"{spec.label} needs {_gigabytes(lacking)} of published models. {amount(models.free())} free.", "INFO")
     for weights in lacking:
@@ -31,8 +31,8 @@ def sidebar(layout: bpy.types.UILayout, context: bpy.types.Context, spec: Pipeli
             _by_hand(box, context, weights)
     gates = [weights for weights in lacking if weights.terms and weights.repository]
     if unread := [weights for weights in gates if not models.accepted(weights)]:
-        _gate(box, context, spec, unread[0], f"Terms {len(gates) - len(unread) + 1} of {len(gates)}, {unread[0].fetched_as}:")
-    _get(box, context, spec, lacking)
+        _gate(box, context, owner, unread[0], f"Terms {len(gates) - len(unread) + 1} of {len(gates)}, {unread[0].fetched_as}:")
+    _get(box, context, owner, lacking)
 
 
 def section(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -178,9 +178,8 @@ def _download(
     row = box.row(align=True)
     row.scale_y = 1.3
     row.enabled = engine_python() is not None and all(models.accepted(weights) for weights in fetchable)
-    row.operator(
-        "pegbar.download_model", text="Continue" if begun else "Download Model", icon="PLAY" if begun else "IMPORT"
-    ).pipeline = spec.name
+    button = row.operator("pegbar.download_model", text="Continue" if begun else "Download Model", icon="PLAY" if begun else "IMPORT")
+    button.pipeline, button.model = spec.name, " ".join(weights.name for weights in fetchable)
     if begun:
         row.operator("pegbar.cancel_download", text="", icon="X").pipeline = spec.name
 

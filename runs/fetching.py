@@ -92,14 +92,14 @@ def begun(spec: Pipeline) -> bool:
     return any(card.state == "begun" for card in models.cards(spec))
 
 
-def start(spec: Pipeline, name: str = "", repair: bool = False) -> Activity:
-    """Downloads what a pipeline lacks, or one of its models, or goes on with it; or checks one and fetches what is damaged of it. Raises
-    PegbarError."""
+def start(spec: Pipeline, names: Sequence[str] = (), repair: bool = False) -> Activity:
+    """Downloads what a pipeline lacks, or these of its models, or goes on with it; or checks them and fetches what is damaged of them.
+    Raises PegbarError."""
     if (going := of(spec.name)) and going.phase == "running":
         return going
     if not bpy.app.online_access:
         raise PegbarError("Blender is set to work offline: allow online access, or import the files", OFFLINE)
-    wanted = [weights for weights in spec.weights if weights.name == name] if name else _fetchable(models.missing(spec))
+    wanted = [weights for weights in spec.weights if weights.name in names] if names else _fetchable(models.missing(spec))
     if unread := [weights for weights in wanted if not models.accepted(weights)]:
         text = f"Read the terms of {unread[0].fetched_as} and press Our Use Is Allowed, if it is"
         raise PegbarError(text, LICENCE)

@@ -22,6 +22,11 @@ def missing(spec: Pipeline) -> tuple[Weights, ...]:
     return _missing(spec.name, machine().weights) if spec.weights else ()
 
 
+def owner(spec: Pipeline) -> Pipeline:
+    """The pipeline whose models a pipeline works with."""
+    return PIPELINES[spec.shares] if spec.shares else spec
+
+
 def folder(spec: Pipeline) -> Path:
     """Where a pipeline's models are to be put."""
     return machine().weights[0] / spec.weights_folder

@@ -74,7 +74,8 @@ def fetch(spec: Pipeline, wanted: Sequence[Weights], own: Path, hub: Hub, tell: 
     try:
         plans = [_planned(spec, weights, own, hub, tell) for weights in wanted if weights.repository]
         total, there = sum(plan.size for plan in plans), sum(plan.there for plan in plans)
-        _check_space(own, total - there)
+        if plans:
+            _check_space(own, total - there)
         before = 0
         for plan in plans:
             _fetch(plan, hub, partial(_tell_all, tell, before, total))

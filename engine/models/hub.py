@@ -224,7 +224,9 @@ def _patiently(hub: Hub, weights: Weights, act: Callable[[], Result], has_moved:
         except ValueError as error:  # a page of another kind
             raise PegbarError(f"{hub.name} does not answer as Hugging Face does: check the mirror's address", DOWNLOAD_STOPPED) from error
         except ConnectionError as error:
-            raise PegbarError(f"This computer is set to work offline ({error}): allow online access", OFFLINE) from error
+            raise PegbarError(
+                "HF_HUB_OFFLINE is set on this computer, so that nothing is asked of Hugging Face: unset it, or import the files", OFFLINE
+            ) from error
 
 
 def _denied(hub: Hub, weights: Weights, error: Exception, status: int) -> PegbarError:

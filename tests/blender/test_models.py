@@ -232,6 +232,24 @@ def test_a_model_is_deleted_from_the_own_folder_alone(own, tmp_path):
     assert [weights.name for weights in models.missing(SPEC)] == ["svd"]
 
 
+def test_teaching_asks_for_what_it_needs_of_vidsketchs_models_alone(hub, tmp_path):
+    top = tmp_path / "hub/stable-diffusion-v1-5/stable-diffusion-v1-5"
+    for name in ("unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.bin", "text_encoder/model.safetensors"):
+        (top / name).parent.mkdir(parents=True)
+        (top / name).write_bytes(os.urandom(5000))
+    (top / "unet/config.json").write_text('{"_class_name": "UNet2DConditionModel"}')
+    for name in ("tokenizer/vocab.json", "scheduler/scheduler_config.json"):
+        (top / name).parent.mkdir()
+        (top / name).write_text("{}")
+    paper = drawn("PEGBAR_PT_teach")
+    assert "sd15, 4.3 GB: commercial use allowed" in paper.text and "adapter" not in paper.text
+    (button,) = (about[1] for kind, _, about in paper.lines if kind == "button" and about[0] == "pegbar.download_model")
+    assert (button.pipeline, button.model) == ("vidsketch", "sd15")
+    assert bpy.ops.pegbar.download_model(pipeline="vidsketch", model="sd15") == {"FINISHED"}
+    assert not models.missing(PIPELINES["teach"]) and "sd15" not in drawn("PEGBAR_PT_teach").text
+    assert [weights.name for weights in models.missing(PIPELINES["vidsketch"])] == ["motions", "adapter"]
+
+
 def test_a_damaged_model_is_repaired_from_its_card(hub, own, tmp_path):
     accept_all()
     bpy.ops.pegbar.download_model(pipeline="lvcd")
