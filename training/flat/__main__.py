@@ -20,10 +20,11 @@ def main() -> None:
     """Builds what clips are missing, then trains; both go on where they were ended."""
     parser = argparse.ArgumentParser(prog="python -m training.flat", description=main.__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("runs/flat"), help="where clips, state, weights and log are kept")
-    parser.add_argument("--clips", type=int, default=16000, help="clips to train on")
+    parser.add_argument("--clips", type=int, default=20000, help="clips to train on")
     parser.add_argument("--held", type=int, default=200, help="clips to be examined on")
-    parser.add_argument("--steps", type=int, default=Settings.steps)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=Settings.steps, help="steps that the training is planned for")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="processor time after which to stop, to be resumed")
+    parser.add_argument("--seed", type=int, default=0, help="what clips, first weights and batches follow from")
     parser.add_argument("--resume", action="store_true", help="go on with the training that lies in the folder")
     parser.add_argument("--build-only", action="store_true", help="make the clips, and train another time")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -39,7 +40,8 @@ def main() -> None:
     if asked.resume and (asked.folder / "state.pt").is_file():
         training.resume(asked.folder / "state.pt")
     clips = read(asked.folder / "clips", asked.seed * 1_000_000, asked.clips)
-    train(training, clips, read(asked.folder / "clips", _HELD, asked.held), asked.folder, lambda line: print(line, flush=True))
+    held = read(asked.folder / "clips", _HELD, asked.held) if asked.held else None
+    train(training, clips, held, asked.folder, lambda line: print(line, flush=True), asked.minutes)
 
 
 if __name__ == "__main__":

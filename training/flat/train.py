@@ -30,9 +30,9 @@ _SMALL = 1.5
 class Settings:
     """What a training follows from, together with its clips."""
 
-    steps: int = 12000
+    steps: int = 12400
     seed: int = 0
-    save_every: int = 500
+    save_every: int = 250
 
 
 class Training:
@@ -88,25 +88,25 @@ def judged(network: Matcher, batch: Batch, device: torch.device) -> tuple[Tensor
     return -((good[0] + _ALONE * good[1]) * weight).sum() / weight.sum(), hit.float().mean().item()
 
 
-def train(training: Training, drawings: Drawings, held: Drawings | None, folder: Path, tell: Callable[[str], None]) -> None:
-    """Takes the steps that are left, and keeps state, weights and log in `folder`."""
+def train(
+    training: Training, drawings: Drawings, held: Drawings | None, folder: Path, tell: Callable[[str], None], minutes: float = float("inf")
+) -> None:
+    """Takes the steps that are left, or as many as a time of the processor allows, and keeps state, weights and log in `folder`."""
     settings, recent, began = training.settings, [], time.process_time() - training.seconds
     for batch in _from(training.step, settings, drawings):
         recent.append(training.on(batch))
-        if training.step % settings.save_every == 0 or training.step == settings.steps:
-            training.seconds = time.process_time() - began
-            line = {
-                "step": training.step,
-                "seconds": round(training.seconds),
-                **_means(recent),
-                **(examined(training, held) if held else {}),
-            }
-            with (folder / "log.jsonl").open("a") as log:
-                log.write(json.dumps(line) + "\n")
-            training.save(folder / "state.pt")
-            write(training, folder / "matcher.safetensors")
-            tell(json.dumps(line))
-            recent = []
+        if training.step % settings.save_every and training.step < settings.steps:
+            continue
+        training.seconds = time.process_time() - began
+        line = {"step": training.step, "seconds": round(training.seconds), **_means(recent), **(examined(training, held) if held else {})}
+        with (folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(line) + "\n")
+        training.save(folder / "state.pt")
+        write(training, folder / "matcher.safetensors")
+        tell(json.dumps(line))
+        recent = []
+        if training.seconds > 60 * minutes:
+            return
 
 
 def _from(step: int, settings: Settings, drawings: Drawings) -> Iterator[Batch]:
