@@ -21,8 +21,8 @@ from .corrections import colour_of, followed, with_colours
 from .kept import Book, Runs, Shown, State, keep_book, load, save_arrays
 from .pictures import Cel, Fills, contents
 
-THREADS = min(4, os.cpu_count() or 1)
-"""How many drawings are made at once: packing a picture is most of the work, and other threads go on meanwhile."""
+THREADS = min(8, 2 * (os.cpu_count() or 1))
+"""How many drawings are made at once: packing pictures and waiting for the disk is most of the work, and other threads go on meanwhile."""
 
 
 def read(files: Frames) -> list[Correction]:
@@ -65,13 +65,15 @@ class _Work:
     was: Shown
     shown: Shown
     corrected: Mapping[int, int]
+    check_below: float
 
     def anew(self, cel: int, wanted: Sequence[str]) -> list[str]:
         """The outputs of a drawing that are not as they were."""
-        own = self.own(cel)
-        if (self.was.colour[own] != self.shown.colour[own]).any():
-            return list(wanted)
-        return [name for name in wanted if name == "notes" and (self.was.sure[own] != self.shown.sure[own]).any()]
+        own, was, shown = self.own(cel), self.was, self.shown
+        recoloured = was.colour[own] != shown.colour[own]
+        doubtful = np.minimum(was.sure[own], shown.sure[own]) < self.check_below
+        notes = doubtful & (recoloured | (was.sure[own] != shown.sure[own]))
+        return [name for name in wanted if (notes if name == "notes" else recoloured).any()]
 
     def own(self, cel: int) -> slice:
         """The regions of a drawing."""
@@ -133,7 +135,7 @@ def _work(job: Job, cel_at: Mapping[int, int], lines: Frames, corrections: Seque
     was, shown = load(state.before, Shown), followed(book, corrected)
     keep_book(state, book, shown)
     files = {(event.output, event.frame): base.file(event.file) for event in base.state().frames}
-    return _Work(state, files, lines, book, was, shown, corrected)
+    return _Work(state, files, lines, book, was, shown, corrected, float(job.params["check_below"]))
 
 
 def write(cel: Cel, wanted: Sequence[str], frames: Iterable[int], report: Report, params: Mapping[str, Any], fills: Path) -> None:
