@@ -19,17 +19,18 @@ BANNED = (
 )
 
 
-OWN = {"127.0.0.1", "::1", "localhost"}
+OWN = ("127.0.0.1", "::1", "localhost")
 
 
-def is_socket(part: object) -> bool:
-    return hasattr(part, "fileno")
+def is_own(part: object) -> bool:
+    """Whether an argument is this computer's address."""
+    return part in OWN or (isinstance(part, tuple) and bool(part) and part[0] in OWN)
 
 
 def refuse(event: str, arguments: tuple[object, ...]) -> None:
     """Ends the process where anything looks for another computer, also where that would be caught; for itself it may look: a library
     tries out so what sockets this system has."""
-    if event in BANNED and not any(OWN & {part, *(part if isinstance(part, tuple) else ())} for part in arguments if not is_socket(part)):
+    if event in BANNED and not any(is_own(part) for part in arguments):
         print(f"NETWORK: {event} {arguments}", file=sys.stderr, flush=True)
         os._exit(99)
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import pytest
 from pegbar.engine.drawing.frames import encode_png
 from pegbar.engine.protocol import JobFolder
 
@@ -31,9 +32,18 @@ def run(*commands: list[str], python: str = sys.executable) -> subprocess.Comple
     return subprocess.run([*without_network(), python, str(OFFLINE), *words], env=environment, check=False, capture_output=True, text=True)
 
 
-def test_a_socket_is_seen():
+@pytest.mark.parametrize(
+    "look",
+    [
+        "import urllib.request; urllib.request.urlopen('http://192.0.2.1:9')",
+        "import socket; socket.create_connection(('192.0.2.1', 9), 1)",
+        "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))",
+        "import socket; socket.getaddrinfo('huggingface.co', 443)",
+    ],
+)
+def test_a_look_at_the_network_is_seen_though_it_is_caught(look):
     code = f"import sys; sys.path.insert(0, {str(OFFLINE.parent)!r}); import offline; sys.addaudithook(offline.refuse)\n"
-    code += "import urllib.request\ntry: urllib.request.urlopen('http://192.0.2.1:9')\nexcept BaseException: pass"
+    code += f"try:\n    {look}\nexcept BaseException: pass"
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 99
 
 
