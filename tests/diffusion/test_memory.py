@@ -86,7 +86,7 @@ def test_a_rung_that_saves_nothing_is_passed_over_and_a_lower_one_is_counted_whe
         return memory.Rung(name, peak)
 
     ladder = memory.Ladder(rung(name, peak) for name, peak in (("a", 100), ("b", 99), ("c", 40), ("d", 50), ("e", 20)))
-    assert memory.chosen(ladder, memory.Room(torch.device("cpu"), 100, None)).name == "a" and counted == ["a"]
+    assert memory.chosen(ladder, memory.Room(torch.device("cpu"), 100, None, is_limited=True)).name == "a" and counted == ["a"]
     assert [rung.name for rung in ladder] == ["a", "c", "e"]
     assert ladder.below(next(iter(ladder))).name == "c" and ladder.below(memory.Rung("e", 20)) is None
 
