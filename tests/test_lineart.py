@@ -185,3 +185,11 @@ def test_a_thin_line_made_smaller_grows_fainter_and_does_not_break():
     column = small[:, 30:33].sum(1)
     assert small.shape == (100, 150) and column == pytest.approx(np.full(100, 150 / 480), rel=1e-3)
     assert lineart.resized(ink, (480, 320)) is ink
+
+
+def test_the_soft_edges_of_many_lines_are_no_grain():
+    ink = np.zeros((90, 120), np.float32)
+    ink[:, 5::12] = 1
+    ink[:, 4::12] = ink[:, 6::12] = 0.047
+    image = np.dstack([1 - ink] * 3 + [np.ones_like(ink)])
+    assert np.allclose(lineart.line_layer(image)[..., 3], ink, atol=1e-6)

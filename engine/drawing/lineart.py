@@ -125,10 +125,16 @@ def _above_noise(coverage: Array) -> Array:
     paper = sample[sample < 0.3]
     centre = float(np.median(paper)) if paper.size else 0.0
     spread = float(np.median(np.abs(paper - centre))) if paper.size else 0.0
-    if centre == 0 and float((paper > 0).mean() if paper.size else 0) < 0.1:
+    if centre == 0 and (float((paper > 0).mean() if paper.size else 0) < 0.1 or _clean(coverage)):
         return coverage
     floor = np.float32(min(max(centre + 6 * spread, 0.06), 0.3))
     return np.clip((coverage - floor) / (1 - floor), 0, 1)
+
+
+def _clean(coverage: Array) -> bool:
+    """Whether paper away from lines is without grain: where there are many, a good part of it is their soft edges."""
+    away = ndimage.maximum_filter(coverage, 7)[::3, ::3] < 0.3
+    return not away.any() or float((coverage[::3, ::3][away] > 0).mean()) < 0.1
 
 
 def _layer(planes: tuple[Array, ...], papers: list[Array], coverage: Array, light: bool) -> Array:
