@@ -38,9 +38,8 @@ class Matched:
     """(n,) how surely that is so: what a correction is carried along."""
 
 
-_SHARP = 2.5
+_SHARP = 4.0
 """How much more is heard of who is sure."""
-_CARRY = 1.5
 _DOUBT = 0.01
 """Chance that a region has any colour whatever is said of it."""
 _PARTNER = 0.1
@@ -69,12 +68,6 @@ def match(target: Regions, sources: Sequence[Coloured]) -> Matched:
         whole += weight
     chances = np.exp((logs - logs.max(1, keepdims=True)) / whole)
     return Matched(chances / chances.sum(1, keepdims=True), partner, np.where(partner[:, 0] < 0, 0, sure))
-
-
-def carried(chances: Floats) -> Floats:
-    """The chances of a matched drawing as they go on from it: each passing on flattens them, and this takes that back."""
-    sharp = chances ** np.float32(_CARRY)
-    return sharp / sharp.sum(1, keepdims=True)
 
 
 def pairing(target: Regions, source: Regions) -> Floats:

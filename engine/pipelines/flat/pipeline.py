@@ -25,15 +25,17 @@ from .corrections import ROOT, followed
 from .description import Floats, Regions, describe
 from .kept import Book, Runs, Shown, State, keep_book, save
 from .kept import load as kept
-from .matching import Coloured, Matched, carried, match
+from .matching import Coloured, Matched, match
 from .pictures import Cel
 from .recolouring import write
 
 _FITS = 0.9
 """Mean share of one colour in the line art's regions over a reference, from which the two show the same drawing."""
 
-_LAST_TRUST = 4.0
+_LAST_TRUST = 3.0
 """How much the drawing just before counts beside the reference."""
+_SURER = 4.0
+"""How much more is heard of the surer of two opinions between two references."""
 _LAGS, _LAG_TRUST = (3, 9), 1.0
 """How many drawings back one looks beside the one just before, for what was hidden in between; and how much these count."""
 
@@ -235,7 +237,8 @@ class _Shot:
         else:
             found = self._matched(cel, before[-1], -1)
             if after:
-                found = _both(found, self._backward(cel, after[0]))
+                near = (after[0].cel - cel) / (after[0].cel - before[-1].cel)
+                found = _both(found, self._backward(cel, after[0]), near)
         save(file, found)
         return found
 
@@ -273,7 +276,7 @@ class _Shot:
         found = self.colours(cel) if towards < 0 else kept(self._kept_backward(cel, anchor), Matched)
         regions = self._regions(cel)
         assert regions is not None
-        return Coloured(regions, carried(found.chances), trust)
+        return Coloured(regions, found.chances, trust)
 
     def _given(self, anchor: Anchor) -> Matched:
         """What a reference says of its own regions."""
@@ -377,8 +380,12 @@ def _cels(frames: tuple[int, ...], lines: Frames) -> tuple[dict[int, int], list[
     return cel_at, first
 
 
-def _both(forward: Matched, backward: Matched) -> Matched:
-    """Two opinions of the same regions: the surer one weighs more."""
-    logs = np.log(forward.chances + 1e-4) + np.log(backward.chances + 1e-4)
-    chances = np.exp(logs - logs.max(1, keepdims=True))
+def _both(forward: Matched, backward: Matched, near: float) -> Matched:
+    """Two opinions of the same regions: the surer one weighs more, and that of the nearer reference, `near` being the forward one's share."""
+    logs, whole = np.zeros_like(forward.chances), np.zeros((len(forward.chances), 1), np.float32)
+    for found, share in ((forward, near), (backward, 1 - near)):
+        weight = np.float32(share) * found.chances.max(1, keepdims=True) ** np.float32(_SURER)
+        logs += weight * np.log(found.chances + np.float32(1e-4))
+        whole += weight
+    chances = np.exp((logs - logs.max(1, keepdims=True)) / whole)
     return replace(forward, chances=chances / chances.sum(1, keepdims=True))
