@@ -340,8 +340,8 @@ def report(clip_count: int = 48, first: int = 0) -> None:
         print(f"{name}: {count} clips from seed {first}", flush=True)
         found = judged(method, clips(count, first, breaks), lambda text: print(text, flush=True))
         print(
-            f"  regions {found.regions:.4f} of {found.seen.sum()} (as the study counts {found.as_the_study_counts:.4f}) | area {found.pixels:.4f} | "
-            + _details(found)
+            f"  regions as the study counts {found.as_the_study_counts:.4f} of {found.seen.sum()} | "
+            f"allowing for ink over them {found.regions:.4f} | area {found.pixels:.4f} | " + _details(found)
         )
         print(f"  foreign pixels {found.foreign.sum()} | {time.process_time() - started:.0f} s", flush=True)
 
