@@ -408,8 +408,8 @@ def test_odd_drawings_stay_whole(odd, motion, kind):
 
 def test_an_empty_drawing_is_one_clear_sentence(tmp_path):
     end, frames = run(tmp_path, {1: drawing([])}, frames=4)
-    assert end == Failed("The drawing has no strokes on this frame: draw something or go to a frame with a drawing, then animate it")
-    assert not frames
+    assert isinstance(end, Failed) and not frames
+    assert end.text == "The drawing has no strokes on this frame: draw something or go to a frame with a drawing, then animate it"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])

@@ -62,7 +62,7 @@ def test_list_shows_every_pipeline_with_inputs_and_outputs(capsys):
     assert main(["list"]) == DONE
     rows = capsys.readouterr().out.splitlines()
     assert [row.split()[0] for row in rows[1:]] == list(PIPELINES)
-    assert "lineart..., reference..." in rows[1] and "clip, [colour], [lines], notes" in rows[1]
+    assert "lineart..., reference..." in rows[1] and "[clip], [fills], [colour], [lines], notes" in rows[1]
 
 
 def test_list_says_whose_weights_are_there(tmp_path, capsys):
