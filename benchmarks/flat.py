@@ -103,11 +103,11 @@ def pebbled(count: int, width: int, height: int, frames: int = 4) -> Case:
 
 def methods() -> dict[str, Method]:
     """The table's rows."""
-    found: dict[str, Method] = {}
+    found: dict[str, Method] = {"true painting": lambda case: flat_study.Found({frame: case.painting(frame) for frame in case.wanted})}
     if importlib.util.find_spec("cv2") is not None:
         from benchmarks import flat_rivals
 
-        found = {"copy": flat_rivals.copy, "classical (the study's)": flat_rivals.classical(flat_rivals.connected)}
+        found |= {"copy": flat_rivals.copy, "classical (the study's)": flat_rivals.classical(flat_rivals.connected)}
         if STUDY_WEIGHTS.is_file():
             found["RegionFormer (the study's)"] = flat_rivals.region_former(STUDY_WEIGHTS)
         else:
@@ -140,8 +140,9 @@ def percent(share: float) -> str:
 def rightness(quick: bool) -> None:
     """The methods on every condition, then what is told of each region's sureness."""
     wanted = conditions(quick)
+    print("\n## Regions right as the study counts / allowing for ink that lies over them / area right, in percent")
     print(
-        "\n## Regions right / area right, in percent\nOf regions of 8 pixels or more whose colour a reference has; one reference but in the last."
+        "Of regions of 8 pixels or more whose colour a reference has; one reference but in the last. The true painting's row is the ceiling."
     )
     head("", *(name + far for name in wanted for far in (["", ", 4th frame"] if name == "clean" else [""])))
     ours: dict[str, Scores] = {}
@@ -149,7 +150,7 @@ def rightness(quick: bool) -> None:
         cells = []
         for condition, cases in wanted.items():
             found = flat_study.judged(method, cases())
-            cells.append(f"{percent(found.regions)} / {percent(found.pixels)}")
+            cells.append(" / ".join(percent(share) for share in (found.as_the_study_counts, found.regions, found.pixels)))
             cells += [percent(found.at(4))] if condition == "clean" else []
             if name == "**flat**":
                 ours[condition] = found
