@@ -12,7 +12,17 @@ from pegbar.tests.blender import stage
 from pegbar.tests.blender.paper import Paper, Sidebar, drawn
 from pegbar.tests.blender.tiny import DIFFUSION
 
-SET = ("takes_folder", "weights_folder", "shared_weights_folder", "device", "memory", "show_advanced", "hub_token", "hub_mirror", "settings_in_pictures")
+SET = (
+    "takes_folder",
+    "weights_folder",
+    "shared_weights_folder",
+    "device",
+    "memory",
+    "show_advanced",
+    "hub_token",
+    "hub_mirror",
+    "settings_in_pictures",
+)
 SET += ("engine_folder", "backend", "index_mirror", "python_mirror", "proxy", "engine_python")
 
 
