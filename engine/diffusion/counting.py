@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch._prims_common import suggest_memory_format
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
@@ -59,6 +60,8 @@ class Counter(TorchDispatchMode):
         for storage in _storages(args, *kwargs.values()) if kwargs else _storages(args):
             self._know(storage, 0)
         output = _shaped(func, args) if func in _PLAIN and args[0].device.type == "meta" else func(*args, **(kwargs or {}))
+        if self._on_processor and func is _aten.conv2d.default:  # there it keeps the order, on the meta device it does not
+            output = output.contiguous(memory_format=_layout(args[0]))
         for storage in _storages(output):
             self._know(storage, storage.nbytes())
         workspace = _workspace(func, args, output) if self._on_processor else 0
@@ -84,13 +87,15 @@ def _shaped(func: Any, args: Any) -> torch.Tensor:
     values = args[0]
     if func is _aten.linear.default:
         return values.new_empty(*values.shape[:-1], len(args[1]))
-    return values.new_empty(values.shape) if func in _NORMS else torch.empty_like(values)
+    if func is _aten.layer_norm.default:
+        return values.new_empty(values.shape)
+    return torch.empty_like(values, memory_format=_layout(values) if func is _aten.group_norm.default else torch.preserve_format)
 
 
 def _workspace(func: Any, args: Any, output: torch.Tensor) -> int:
     """What an operation on the processor takes besides its output: measured, an operation at a time (docs/memory.md)."""
     if func in _NORMS:
-        return _copied(args[0])
+        return 0 if args[0].is_contiguous(memory_format=_layout(args[0])) else _copied(args[0])
     return _beside_convolution(args[0], args[1], output) if func in _CONVOLUTIONS else 0
 
 
@@ -103,6 +108,11 @@ def _beside_convolution(values: torch.Tensor, weight: torch.Tensor, output: torc
     if values.ndim == 5 and (values.shape[:4].numel() <= _SMALL_CONVOLUTION or kernel[1:].numel() == 1):
         return weight[0].numel() * output[0, 0].numel() * len(values) * values.itemsize + _copied(values)
     return values.nbytes + _copied(values)
+
+
+def _layout(values: torch.Tensor) -> torch.memory_format:
+    """The order that norms keep: channels last, as attention's output often lies, or first."""
+    return suggest_memory_format(values) if values.ndim in (4, 5) else torch.contiguous_format
 
 
 def _copied(values: torch.Tensor) -> int:

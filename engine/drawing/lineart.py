@@ -107,8 +107,10 @@ def _paper(plane: Array, level: np.float32) -> Array:
         return np.full((1, 1), max(float(level), 0.05), np.float32)
     rows, columns = h // block, w // block
     sample = plane[: rows * block, : columns * block].reshape(rows, block, columns, block)[:, ::4, :, ::4]
-    levels = np.percentile(sample.transpose(0, 2, 1, 3).reshape(rows, columns, -1), 75, axis=-1)
-    levels[levels < 0.6 * level] = level
+    blocks = sample.transpose(0, 2, 1, 3).reshape(rows, columns, -1)
+    levels = np.percentile(blocks, 75, axis=-1)
+    unshaded = (blocks == level).mean(-1) > 0.1  # however dense the lines are there
+    levels[unshaded | (levels < 0.6 * level)] = level
     levels = ndimage.median_filter(levels, 3, mode="nearest")
     if float(np.ptp(levels)) < _UNEVEN:
         return np.full((1, 1), max(float(level), 0.05), np.float32)

@@ -300,7 +300,7 @@ def test_bad_input_is_one_clear_sentence(lvcd_weights, tmp_path, images, referen
 
 def test_missing_weights_are_named(tmp_path):
     said = failed_without_models(take(tmp_path, lines(1), {1: drawn(0)[1]}), tmp_path)
-    assert "LVCD needs svd.safetensors (9.56 GB" in said and "lvcd.ckpt" in said and "sk_model" not in said
+    assert "LVCD needs svd.safetensors (9.56 GB" in said and "lvcd-fp16.safetensors (1.56 GB" in said and "sk_model" not in said
 
 
 def failed_without_models(made, folder):
