@@ -98,7 +98,7 @@ class _Counts:
             Stage(("unet",), self._once(("sample", memory.one_by_one), self._sampling)),
             Stage(("vae",), self._once(("decode", memory.decoded_at_once), self._decoding)),
         ]
-        if self._settings.align:
+        if self._settings.align and self._settings.align_steps:
             stages.append(Stage(("unet",), self._once(("align", memory.recomputes), self._aligning)))
         if self._judge:
             stages.append(Stage(("judge",), self._once("judge", self._judging)))
