@@ -87,8 +87,8 @@ build: .venv/blender-4.5/.ready ## dist/pegbar-<version>.zip, checked by Blender
 	@$(ENGINE) $(BLENDER_CLI) validate dist/*.zip
 
 bench: .venv/.libraries .venv/diffusion/.ready $(BLENDER) ## the benchmarks' tables
-	@for name in flat liven raster trace; do echo "== $$name"; $(ENGINE) -m benchmarks.$$name || exit 1; done
-	@for name in dropletvideo flipsketch lvcd vidsketch; do echo "== $$name"; $(DIFFUSION) -m benchmarks.$$name || exit 1; done
+	@for name in liven raster trace; do echo "== $$name"; $(ENGINE) -m benchmarks.$$name || exit 1; done
+	@for name in flat memory dropletvideo flipsketch lvcd vidsketch; do echo "== $$name"; $(DIFFUSION) -m benchmarks.$$name || exit 1; done
 	@for ready in $(BLENDER); do $$(dirname $$ready)/bin/python -m benchmarks.blender || exit 1; done
 
 clean: ## forget the environments and what was made

@@ -22,7 +22,7 @@ PICTURES = {
     ("flipsketch", "model_missing"): "flipsketch_no_model",
     ("lvcd", "idle"): "lvcd_idle",
     ("dropletvideo", "idle"): "dropletvideo_idle",
-    ("setup", "5_installing"): "setup_installing",
+    ("setup", "6_installing"): "setup_installing",
     ("models", "9_cards_lvcd"): "models_lvcd",
 }
 
