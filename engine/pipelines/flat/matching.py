@@ -38,7 +38,7 @@ class Matched:
     """(n,) how surely that is so: what a correction is carried along."""
 
 
-_SHARP = 4.0
+_SHARP = 2.0
 """How much more is heard of who is sure."""
 _DOUBT = 0.01
 """Chance that a region has any colour whatever is said of it."""

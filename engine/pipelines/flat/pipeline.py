@@ -36,7 +36,7 @@ _LAST_TRUST = 3.0
 """How much the drawing just before counts beside the reference."""
 _SURER = 4.0
 """How much more is heard of the surer of two opinions between two references."""
-_LAGS, _LAG_TRUST = (3, 9), 1.0
+_LAGS, _LAG_TRUST = (3, 9, 20), 1.0
 """How many drawings back one looks beside the one just before, for what was hidden in between; and how much these count."""
 
 
