@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol
 from .protocol import InputFile, PegbarError
 
 Kind = Literal["sketch", "lineart", "reference", "image", "clip", "strokes", "fills", "notes"]
-"""strokes: one `.npz` of `engine.strokes` a frame; fills: the same, to lie under the lines they were made from. sketch, lineart, reference, image, clip: an image file a frame, or a `.npz` of
-strokes that the engine rasterises. notes: one JSON file a frame."""
+"""strokes: one `.npz` of `engine.strokes` a frame; fills: the same, to lie under the lines they were made from. sketch, lineart, reference,
+image, clip: an image file a frame, or a `.npz` of strokes that the engine rasterises. notes: one JSON file a frame."""
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 _PAINTED = (*_IMAGES, ".npz")

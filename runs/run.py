@@ -249,8 +249,8 @@ def _rest(run: Run) -> Step:
         return
     models.look_again()  # it may have made one
     run.phase = "placing"
+    yield True  # the last look at the engine and the first piece of placing are not one tick
     if run.is_home and pipeline(run.pipeline).outputs:
-        yield True  # the last look at the engine and the first piece of placing are not one tick
         yield from _placed(run)
     _end(run, "done")
 
