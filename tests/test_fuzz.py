@@ -4,10 +4,8 @@ Deterministic from SEED. A case that hangs ends the process with its traceback.
 """
 
 import copy
-import faulthandler
 import json
 import random
-import resource
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,12 +21,11 @@ from pegbar.engine.provenance import embedded, job_of, kept, read_card
 from pegbar.engine.spec import check
 from pegbar.engine.strokes import POLY, Strokes
 from pegbar.engine.worker import run_job
+from pegbar.tests.watching import watched
 
 from .takes import still_take
 
 SEED = 20261121
-HANG_S = 30
-MOST_GROWTH = 600 << 20
 NASTY: tuple[Any, ...] = (
     None, True, -1, 0, 2**31, 2**63, 10**30, 1e308, float("inf"), float("nan"), "", "\0", "\ud800", "../../x", "/etc/passwd", "C:\\x", "NaN",
     "x" * 70_000, "9" * 5000, [], {}, [[]], [None], {"": {}}, [2**63, -1],
@@ -39,12 +36,8 @@ Case = tuple[str, bytes]
 
 @pytest.fixture(autouse=True)
 def watch() -> Iterator[None]:
-    """Ends a batch that hangs, and holds that it takes no more memory than it should."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    faulthandler.dump_traceback_later(HANG_S, exit=True)
-    yield
-    faulthandler.cancel_dump_traceback_later()
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MOST_GROWTH
+    with watched():
+        yield
 
 
 def damaged(data: bytes, chance: random.Random) -> bytes:

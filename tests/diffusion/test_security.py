@@ -1,14 +1,12 @@
 """Checkpoints from strangers: no pickle runs, no header fills the memory, and 1,500 damaged ones are each read or refused in a sentence."""
 
 import collections
-import faulthandler
 import functools
 import io
 import json
 import operator
 import pickle
 import random
-import resource
 import struct
 import subprocess
 import sys
@@ -22,12 +20,11 @@ from pegbar.engine.diffusion import checkpoints
 from pegbar.engine.errors import MODEL_UNSAFE
 from pegbar.engine.models.tensors import shapes
 from pegbar.engine.protocol import PegbarError
+from pegbar.tests.watching import watched
 from safetensors.torch import save
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 SEED = 20261121
-HANG_S = 60
-MOST_GROWTH = 600 << 20
 
 
 class Calls:
@@ -195,12 +192,8 @@ def test_a_safetensors_file_that_lies_is_refused(tmp_path, data):
 
 @pytest.fixture
 def watch() -> Iterator[None]:
-    """Ends a batch that hangs, and holds that it takes no more memory than it should."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    faulthandler.dump_traceback_later(HANG_S, exit=True)
-    yield
-    faulthandler.cancel_dump_traceback_later()
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MOST_GROWTH
+    with watched():
+        yield
 
 
 def damaged(data: bytes, chance: random.Random) -> bytes:
