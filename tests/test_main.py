@@ -230,7 +230,7 @@ def test_ctrl_c_gives_130_keeps_frames_and_the_same_command_goes_on(pictures, tm
         while not folder.state().frames and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (CANCELLED, ""), err
     assert "Traceback" not in err and "the same command goes on" in err
     assert isinstance(folder.events()[0][-1], Done) and folder.state().name == "stopped"

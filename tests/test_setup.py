@@ -96,7 +96,7 @@ def started(home, registry, *options):
     )
 
 
-def until(condition, what, seconds=30):
+def until(condition, what, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, what

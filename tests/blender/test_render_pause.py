@@ -25,7 +25,7 @@ def ready(tmp_path, scene):
     preferences().engine_python = preferences().takes_folder = ""
 
 
-def step_until(running, done, timeout_s=60):
+def step_until(running, done, timeout_s=120):
     end = time.monotonic() + timeout_s
     while not done():
         assert running.is_active, running.text
@@ -37,7 +37,7 @@ def step_until(running, done, timeout_s=60):
 def test_a_run_is_paused_during_a_render_and_goes_on_to_all_its_frames(scene, tmp_path):
     stage.line_art(scene, tmp_path, 8)
     scene.pegbar.references.clear()
-    scene.pegbar.still.seconds_per_frame = 0.1
+    scene.pegbar.still.seconds_per_frame = 0.5  # far longer than it takes to get into the render
     running = run.start(request(bpy.context, "still"))
     step_until(running, lambda: running.state.frames)
     seen = []
@@ -45,7 +45,7 @@ def test_a_run_is_paused_during_a_render_and_goes_on_to_all_its_frames(scene, tm
     def while_rendering(*_):
         """Blender's thread is in the render; the engine is a process of its own."""
         if not seen:
-            until = time.monotonic() + 30
+            until = time.monotonic() + 120
             while running.folder.state().progress.phase != PAUSED and time.monotonic() < until:
                 time.sleep(0.02)
             first = len(running.folder.state().frames)

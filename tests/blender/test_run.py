@@ -29,7 +29,7 @@ def ready(tmp_path, scene):
         run.stop(running)
 
 
-def step_until(running, done, timeout_s=30):
+def step_until(running, done, timeout_s=120):
     """Steps a run like the timer, until something is so."""
     end = time.monotonic() + timeout_s
     while not done():
