@@ -1,6 +1,6 @@
 """How right and how fast `flat` is, beside what it is measured against: one core, fixed seeds, markdown.
 
-usage: python -m benchmarks.flat [memory] [speed] [rightness] [walks] [real] [--quick]
+usage: python -m benchmarks.flat [rightness] [speed] [memory] [walks] [corrections] [real] [--quick]
        python -m benchmarks.flat --study [--clips N] [--first SEED]
 """
 
@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: one core is what 
 
 import argparse
 import importlib.util
+import json
 import subprocess
 import sys
 import tempfile
@@ -19,10 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from benchmarks import flat_real, flat_study
 from benchmarks.flat_study import Case, Method, Scores
-from engine.protocol import Done
+from engine.protocol import Done, InputFile
 from engine.worker import run_job
 from tests.cartoon import palette, pebbles, walk
 
@@ -84,9 +86,9 @@ def scanned(case: Case) -> Case:
     return replace(case, given=np.stack([grey, grey, grey, np.full_like(grey, 255)], -1))
 
 
-def walking(references: tuple[int, ...], spoilt: Callable[[Case], Case] = lambda case: case, frames: int = 48) -> Case:
+def walking(references: tuple[int, ...], spoilt: Callable[[Case], Case] = lambda case: case, frames: int = 48, height: int = 360) -> Case:
     """A walk cycle with a panning camera."""
-    made = [walk(k / 24, 640, 360, 2.5) for k in range(frames)]
+    made = [walk(k / 24, height * 16 // 9, height, height / 144) for k in range(frames)]
     lines = np.stack([255 - (drawing[..., 0] * 255 + 0.5).astype(np.uint8) for drawing, _ in made])
     return spoilt(Case(lines, lines, np.stack([ids for _, ids in made]), COLOURS, references))
 
@@ -180,16 +182,17 @@ def walks(quick: bool) -> None:
 
 
 def speed(quick: bool) -> None:
+    """Over so many frames that those far back speak, too; a few at 4K, for memory's sake."""
     print("\n## Seconds of processor time a frame, all in: read, segment, match, compose, write")
-    head("", "regions", "seconds a frame")
-    plan = [(name, 300) for name in SIZES] + [("1920 x 1080", 1000)]
-    for name, count in plan[: 2 if quick else None]:
+    head("", "regions", "frames", "seconds a frame")
+    plan = [(name, 300, 4 if name == "3840 x 2160" else 24) for name in SIZES] + [("1920 x 1080", 1000, 24)]
+    for name, count, frames in plan[: 2 if quick else None]:
         with tempfile.TemporaryDirectory() as folder:
-            take = flat_study.asked(Path(folder), pebbled(count, *SIZES[name]), {})
+            take = flat_study.asked(Path(folder), pebbled(count, *SIZES[name], frames), {})
             started = time.process_time()
             end = run_job(take)
             assert isinstance(end, Done), end
-            row(name, count, f"{(time.process_time() - started) / 4:.2f}")
+            row(name, count, frames, f"{(time.process_time() - started) / frames:.2f}")
 
 
 def memory(quick: bool) -> None:
@@ -204,11 +207,35 @@ def memory(quick: bool) -> None:
             row(count, f"{take.state().seconds / count:.3f}", f"{peak:.0f}", f"{state:.1f}")
 
 
+def corrections(quick: bool) -> None:
+    """A colour set in a region of the second frame, until all that follows from it is there."""
+    print("\n## A correction: a walk of 48 frames from one reference")
+    head("", "frames made anew", "seconds of processor time", "seconds")
+    for height in (360,) if quick else (360, 720):
+        case = walking((0,), height=height)
+        size = np.bincount(case.ids[1].ravel())
+        deep = ndimage.distance_transform_cdt(case.ids[1] == size.argsort()[-3])
+        y, x = (place / side for place, side in zip(np.unravel_index(deep.argmax(), deep.shape), deep.shape, strict=True))
+        with tempfile.TemporaryDirectory() as folder:
+            take = flat_study.asked(Path(folder), case, {})
+            assert isinstance(run_job(take), Done)
+            made = flat_study.asked(Path(folder), case, {"corrects": take.path.name})
+            file = made.input_file("corrections", 2, ".json")
+            made.file(file).write_text(json.dumps([{"x": x, "y": y, "colour": "#00ff00"}]))
+            job = made.read_job()
+            made.write_job(replace(job, inputs={**job.inputs, "corrections": (InputFile(2, file),)}))
+            began, started = time.perf_counter(), time.process_time()
+            assert isinstance(run_job(made), Done)
+            took = time.process_time() - started, time.perf_counter() - began
+            anew = sum(not path.samefile(take.outputs / "clip" / path.name) for path in (made.outputs / "clip").iterdir())
+            row(f"{height * 16 // 9} x {height}", anew, *(f"{seconds:.2f}" for seconds in took))
+
+
 def real(quick: bool) -> None:
     flat_real.report(Path("dist"), 13 if quick else 36)
 
 
-SECTIONS = {"rightness": rightness, "speed": speed, "memory": memory, "walks": walks, "real": real}
+SECTIONS = {"rightness": rightness, "speed": speed, "memory": memory, "walks": walks, "corrections": corrections, "real": real}
 
 
 def main() -> None:

@@ -84,6 +84,19 @@ def test_comparisons_turned_round_are_those_from_the_other_frame():
     assert np.allclose(network.turned_round(network.comparisons(one, other)), network.comparisons(other, one), atol=1e-5)
 
 
+def test_where_a_region_went_follows_from_those_around_it():
+    """A row of discs is turned, grown and shifted; what one of them is one does not know, and by itself it would be taken for another."""
+    places = np.array([(40, 40), (60, 44), (80, 40), (100, 46), (120, 40)])
+    turn = 1.15 * np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
+    one = discs(*places)
+    other = discs(*np.rint((places - [80, 40]) @ turn.T + [70, 48]).astype(int))
+    said = np.concatenate([np.eye(6), np.zeros((6, 1))], 1).astype(np.float32)
+    said[3] = 1 / 7
+    left_over, overlaps = network.carried(one, other, said)[[7, 9], 3]
+    assert network.comparisons(one, other)[2, 3].argmin() != 3
+    assert left_over.argmin() == overlaps.argmax() == 3
+
+
 def test_a_larger_picture_of_the_same_drawing_looks_the_same():
     small, large = (describe(np.kron(walk(0.3, *SIZE)[1], np.ones((k, k))).astype(np.int32)) for k in (1, 3))
     apart = np.abs(small.looks.astype(int) - large.looks.astype(int))

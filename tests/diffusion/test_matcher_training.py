@@ -66,13 +66,22 @@ def test_numpy_and_torch_agree(drawings, network):
     pairs = np.array([[0, 3], [4, 5]])
     made = batch(drawings, pairs)
     with torch.no_grad():
-        found = network(made.features, made.relations, made.there, made.back, made.real)[0].numpy()
+        found = network(made.features, made.relations, made.there, made.back, made.real, made.places)[0][0].numpy()
     for k, (one, other) in enumerate(pairs):
         for row, target, source in ((k, one, other), (k + len(pairs), other, one)):
             t, s = drawings.frame(int(target))[0], drawings.frame(int(source))[0]
             expected = np.concatenate([found[row, : len(t), : len(s)], found[row, : len(t), -1:]], 1)
             chances = numpys.compare(weights, (t, numpys.look(weights, t)), (s, numpys.look(weights, s)))
-            assert np.abs(chances - expected).max() < 1e-4
+            assert np.abs(chances - expected).max() < 1e-3
+
+
+def test_answers_that_are_known_are_multiplied_with_what_a_frame_said(drawings, network):
+    made = batch(drawings, np.array([[0, 3]]), np.random.default_rng(0))
+    args = (made.features, made.relations, made.there, made.back, made.real, made.places)
+    with torch.no_grad():
+        late, _ = network(*args)
+        same, knowing = (network(*args, known)[0] for known in (torch.ones_like(made.known), made.right[..., :-1].float() + 1e-3))
+    assert torch.allclose(late[0], same[0], atol=1e-5) and not torch.allclose(late[0], knowing[0], atol=1e-3)
 
 
 def test_the_shipped_weights_fit_the_network():

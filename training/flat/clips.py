@@ -17,12 +17,15 @@ FRAMES = 4
 """Frames of a clip."""
 SHARD = 200
 """Clips in a file."""
-MOST = 220
+MOST = 250
 """Regions of a frame from which it is left out."""
-_PLAN = 80
+_PLAN = 128
 """Cells along the longer side of the plans that are kept."""
 _STORED = {"looks": np.uint8, "points": np.float16, "neighbours": np.int16, "border": np.float16, "towards": np.float32}
-_SIZES = (128, 128, 128, 128, 160, 160, 192, 256)
+_SIZES = {128: 0.35, 160: 0.25, 192: 0.15, 256: 0.2, 384: 0.05}
+"""Longer sides in pixels, and how often each is drawn."""
+_CROWDS = 0.3
+"""Share of crowds in pictures of 256 pixels and more."""
 _ASPECTS = (1.0, 1.0, 16 / 9, 4 / 3, 9 / 16)
 
 
@@ -83,9 +86,13 @@ def _shard(folder: Path, start: int) -> Path:
 
 def _described(seed: int) -> list[tuple[int, Regions, NDArray[np.int16]]]:
     rng = np.random.default_rng([seed, 7])
-    longer, aspect = rng.choice(_SIZES), rng.choice(_ASPECTS)
+    longer, aspect = rng.choice(list(_SIZES), p=list(_SIZES.values())), rng.choice(_ASPECTS)
     size = (round(longer * min(1, aspect)), round(longer * min(1, 1 / aspect)))
-    found = clip(seed, FRAMES, size, TRAINING)
+    # The larger a picture, the finer its lines beside it, and so the smaller the regions between them.
+    fine = float((min(size) / 128) ** -rng.uniform(0, 0.8)) if min(size) > 128 else 1.0
+    low, high = TRAINING.width
+    crowd = _CROWDS if longer >= 256 else TRAINING.crowd
+    found = clip(seed, FRAMES, size, replace(TRAINING, width=(low * fine, high * fine), crowd=crowd))
     gaps, specks = int(rng.choice([3, 4, 6])), int(rng.choice([3, 4, 6, 8]))
     out = []
     for lines, ids in zip(found.lines, found.ids, strict=True):

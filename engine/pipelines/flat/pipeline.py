@@ -38,6 +38,8 @@ _SURER = 4.0
 """How much more is heard of the surer of two opinions between two references."""
 _LAGS, _LAG_TRUST = (3, 9, 20), 1.0
 """How many drawings back one looks beside the one just before, for what was hidden in between; and how much these count."""
+_FEW = 150
+"""Regions of a drawing up to which one looks back at all of these, else at the first alone: the time goes with the square of their number."""
 
 
 def load(weights: Mapping[str, Path], device: str) -> None:
@@ -263,7 +265,8 @@ class _Shot:
         way = range(cel + towards, anchor.cel if anchor.fits else anchor.cel + towards, towards)
         drawn = next((at for at in way if self._regions(at) is not None), None)
         if drawn is not None:
-            lags = [at for at in (cel + lag * towards for lag in _LAGS) if at in way and self._regions(at) is not None]
+            back = _LAGS if int(self._labels(cel).max()) < _FEW else _LAGS[:1]
+            lags = [at for at in (cel + lag * towards for lag in back) if at in way and self._regions(at) is not None]
             sources.insert(0, self._coloured(drawn, anchor, towards, _LAST_TRUST))
             sources += [self._coloured(lag, anchor, towards, _LAG_TRUST) for lag in lags]
             at = [drawn, *at, *lags]
