@@ -39,7 +39,7 @@ _SURER = 4.0
 _LAGS, _LAG_TRUST = (3, 9, 20), 1.0
 """How many drawings back one looks beside the one just before, for what was hidden in between; and how much these count."""
 _FEW = 150
-"""Regions of a drawing up to which one looks back at all of these, else at the first alone: the time goes with the square of their number."""
+"""Regions of a drawing up to which one looks back at these, too: the time goes with the square of their number."""
 
 
 def load(weights: Mapping[str, Path], device: str) -> None:
@@ -265,7 +265,7 @@ class _Shot:
         way = range(cel + towards, anchor.cel if anchor.fits else anchor.cel + towards, towards)
         drawn = next((at for at in way if self._regions(at) is not None), None)
         if drawn is not None:
-            back = _LAGS if int(self._labels(cel).max()) < _FEW else _LAGS[:1]
+            back = _LAGS if int(self._labels(cel).max()) < _FEW else ()
             lags = [at for at in (cel + lag * towards for lag in back) if at in way and self._regions(at) is not None]
             sources.insert(0, self._coloured(drawn, anchor, towards, _LAST_TRUST))
             sources += [self._coloured(lag, anchor, towards, _LAG_TRUST) for lag in lags]
