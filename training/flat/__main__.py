@@ -6,6 +6,7 @@ import os
 # Before torch: one core, and the same bits each time; and room for the kernels of all shapes of batches, each of which takes long to make.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what repeatable products on a GPU ask for
 
 from pathlib import Path
 
