@@ -2,7 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -62,13 +65,19 @@ class Drawings:
 
 
 def build(folder: Path, first: int, count: int) -> Iterator[int]:
-    """Renders and describes the clips of `count` seeds into files below `folder`, and yields how many are done; those there are kept."""
+    """Renders and describes the clips of `count` seeds into files below `folder`, on all cores, and yields how many are done; files there
+    are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    for start in range(first, first + count, SHARD):
-        path = _shard(folder, start)
-        if not path.is_file():
-            _write(path, [_described(seed) for seed in range(start, min(start + SHARD, first + count))])
-        yield min(start + SHARD - first, count)
+    shards = [range(start, min(start + SHARD, first + count)) for start in range(first, first + count, SHARD)]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as workers:
+        for seeds, _ in zip(shards, workers.map(_made, repeat(folder), shards), strict=True):
+            yield seeds.stop - first
+
+
+def _made(folder: Path, seeds: range) -> None:
+    path = _shard(folder, seeds.start)
+    if not path.is_file():
+        _write(path, [_described(seed) for seed in seeds])
 
 
 def read(folder: Path, first: int, count: int) -> Drawings:

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,11 +14,16 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from engine.pipelines.flat.network import WIDTH
+
 from .batches import POOL, Batch, pool
 from .clips import Drawings
 from .network import Matcher
 
-_RATE, _DECAY, _WARM = 1.2e-3, 0.03, 300
+TOGETHER = 2
+"""Batches of a step; each is learned from in a thread of its own."""
+_RATE, _FAST, _DECAY, _WARM = 1.2e-3, 3e-3, 0.03, 300
+"""Learning rates of AdamW and of Muon, weight decay of both, steps until the rates are reached."""
 _EMA = 0.9985
 _SHARES = (1.0, 0.5, 0.4, 0.2)
 """How much counts what both frames answer, what each answers alone, and the same of the early answers."""
@@ -30,7 +35,7 @@ _SMALL = 1.5
 class Settings:
     """What a training follows from, together with its clips."""
 
-    steps: int = 13500
+    steps: int = 15500
     seed: int = 0
     save_every: int = 250
 
@@ -43,27 +48,36 @@ class Training:
         self.settings, self.device, self.step, self.seconds = settings, torch.device(device), 0, 0.0
         self.network = Matcher().to(self.device)
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(_groups(self.network), _RATE, betas=(0.9, 0.98), fused=True)
+        self.optimizers = _optimizers(self.network)
+        self.rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
+        self.hands = ThreadPoolExecutor(TOGETHER)
 
-    def on(self, batch: Batch) -> dict[str, float]:
-        """Takes one step; the loss, and the share of regions right before it."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = _RATE * _schedule(self.step, self.settings.steps)
-        loss, right = judged(self.network, batch, self.device, hinted=True)
-        self.optimizer.zero_grad()
-        loss.backward()
+    def on(self, batches: Sequence[Batch]) -> dict[str, float]:
+        """Takes one step along the mean of the batches' gradients; the mean loss, and share of regions right, before it."""
+        share = _schedule(self.step, self.settings.steps)
+        found = list(self.hands.map(self._learned, batches))
+        for parameter, *parts in zip(self.network.parameters(), *(gradients for gradients, _ in found), strict=True):
+            parameter.grad = torch.stack(parts).mean(0)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimizer.step()
+        for optimizer, rates in zip(self.optimizers, self.rates, strict=True):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * share
+        list(self.hands.map(_stepped, self.optimizers))
         self.step += 1
         keep = min(_EMA, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.values()), list(self.network.state_dict().values()), 1 - keep)
-        return {"loss": loss.item(), "right": right}
+        return _means([measured for _, measured in found])
+
+    def _learned(self, batch: Batch) -> tuple[tuple[Tensor, ...], dict[str, float]]:
+        torch.set_num_threads(1)  # holds for a thread; the same bits however many cores there are
+        loss, right = judged(self.network, batch, self.device, hinted=True)
+        return torch.autograd.grad(loss, list(self.network.parameters())), {"loss": loss.item(), "right": right}
 
     def save(self, path: Path) -> None:
         kept = {
             "settings": asdict(self.settings), "step": self.step, "seconds": self.seconds, "network": self.network.state_dict(),
-            "average": self.average, "optimizer": self.optimizer.state_dict(),
+            "average": self.average, "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }  # fmt: skip
         torch.save(kept, path.with_suffix(".partial"))
         os.replace(path.with_suffix(".partial"), path)
@@ -71,7 +85,8 @@ class Training:
     def resume(self, path: Path) -> None:
         kept: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(kept["network"])
-        self.optimizer.load_state_dict(kept["optimizer"])
+        for optimizer, state in zip(self.optimizers, kept["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
         self.average, self.step, self.seconds = kept["average"], kept["step"], kept["seconds"]
 
 
@@ -95,13 +110,13 @@ def judged(network: Matcher, batch: Batch, device: torch.device, hinted: bool = 
 def train(
     training: Training, drawings: Drawings, held: Drawings | None, folder: Path, tell: Callable[[str], None], minutes: float = float("inf")
 ) -> None:
-    """Takes the steps that are left, or as many as a time of the processor allows, and keeps state, weights and log in `folder`."""
-    settings, recent, began = training.settings, [], time.process_time() - training.seconds
-    for batch in _from(training.step, settings, drawings):
-        recent.append(training.on(batch))
+    """Takes the steps that are left, or as many as the minutes allow, and keeps state, weights and log in `folder`."""
+    settings, recent, began = training.settings, [], time.monotonic() - training.seconds
+    for batches in _from(training.step, settings, drawings):
+        recent.append(training.on(batches))
         if training.step % settings.save_every and training.step < settings.steps:
             continue
-        training.seconds = time.process_time() - began
+        training.seconds = time.monotonic() - began
         line = {"step": training.step, "seconds": round(training.seconds), **_means(recent), **(examined(training, held) if held else {})}
         with (folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(line) + "\n")
@@ -113,15 +128,16 @@ def train(
             return
 
 
-def _from(step: int, settings: Settings, drawings: Drawings) -> Iterator[Batch]:
-    """The batches of the steps that are left; the next pool is made while one is trained on."""
+def _from(step: int, settings: Settings, drawings: Drawings) -> Iterator[list[Batch]]:
+    """The batches of each step that is left; the next pool is made while one is trained on."""
+    each = POOL // TOGETHER
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(pool, drawings, settings.seed, step // POOL)
+        coming = ahead.submit(pool, drawings, settings.seed, step // each)
         while step < settings.steps:
             batches = coming.result()
-            coming = ahead.submit(pool, drawings, settings.seed, step // POOL + 1)
-            for k in range(step % POOL, min(POOL, settings.steps - step // POOL * POOL)):
-                yield batches[k % len(batches)]
+            coming = ahead.submit(pool, drawings, settings.seed, step // each + 1)
+            for k in range(step % each, min(each, settings.steps - step // each * each)):
+                yield [batches[(k * TOGETHER + j) % len(batches)] for j in range(TOGETHER)]
                 step += 1
 
 
@@ -149,13 +165,21 @@ def _means(rows: list[dict[str, float]]) -> dict[str, float]:
     return {name: round(float(np.mean([row[name] for row in rows])), 5) for name in rows[0]}
 
 
-def _groups(network: Matcher) -> list[dict[str, Any]]:
-    """Weight decay on matrices alone."""
-    matrices = [p for p in network.parameters() if p.ndim > 1]
+def _optimizers(network: Matcher) -> list[torch.optim.Optimizer]:
+    """Muon (https://kellerjordan.github.io/posts/muon) for the large matrices, AdamW for all else; weight decay on matrices."""
+    parameters = list(network.parameters())
+    inner = [p for p in parameters if p.ndim > 1 and min(p.shape) >= WIDTH]
+    outer = [p for p in parameters if p.ndim > 1 and not any(p is q for q in inner)]
+    groups = [{"params": outer}, {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0}]
     return [
-        {"params": matrices, "weight_decay": _DECAY},
-        {"params": [p for p in network.parameters() if p.ndim < 2], "weight_decay": 0.0},
+        *(torch.optim.Muon(inner[k::TOGETHER], _FAST, _DECAY, adjust_lr_fn="match_rms_adamw") for k in range(TOGETHER)),
+        torch.optim.AdamW(groups, _RATE, betas=(0.9, 0.98), weight_decay=_DECAY, fused=True),
     ]
+
+
+def _stepped(optimizer: torch.optim.Optimizer) -> None:
+    torch.set_num_threads(1)
+    optimizer.step()
 
 
 def _schedule(step: int, steps: int) -> float:
