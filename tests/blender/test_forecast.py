@@ -47,7 +47,7 @@ def test_memory_is_asked_in_the_background_and_kept_for_these_settings():
     assert words().startswith("uses 0.1 of ") and words().endswith(" GB")
     forecast.unregister()
     assert words().startswith("uses 0.1 of "), "the next session knows it"
-    bpy.context.scene.pegbar.flat.check_below += 0.1
+    bpy.context.scene.pegbar.flat.check_below -= 0.1
     assert words() == "", "other settings are asked anew"
 
 
@@ -56,7 +56,7 @@ def test_the_time_is_that_of_an_earlier_take_with_these_settings(scene):
     assert "about" not in words()
     run.run_to_end(run.start(request(bpy.context, "flat")))
     assert words().startswith("about ")
-    bpy.context.scene.pegbar.flat.check_below += 0.1
+    bpy.context.scene.pegbar.flat.check_below -= 0.1
     assert "about" not in words()
 
 
