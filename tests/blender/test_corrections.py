@@ -208,7 +208,9 @@ def test_a_strip_that_blender_has_not_looked_at_is_a_sentence(scene, tmp_path):
 
 
 def test_the_panel_shows_the_palette_the_button_and_what_is_left_to_check(scene, strip):
-    take = takes.listed()[0]
+    scene.pegbar.flat.check_below = 0.0
+    bpy.ops.pegbar.run(pipeline="flat")
+    take = takes.listed()[-1]
     paper = drawn("PEGBAR_PT_correct")
     buttons = [line[2][0] for line in paper.lines if line[0] == "button"]
     assert buttons == ["pegbar.pick_colour"] * len(take.palette) + ["pegbar.recolour_region"]
