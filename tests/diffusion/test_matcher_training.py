@@ -1,6 +1,7 @@
 """Training the region matcher: numpy and torch agree, a kill changes nothing, and a seed gives the same weights."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -91,6 +92,16 @@ def test_the_shipped_weights_fit_the_network():
 def test_a_seed_gives_the_same_weights_and_another_others(drawings, tmp_path):
     weights = [trained(drawings, tmp_path / name, 2, seed) for name, seed in (("a", 0), ("b", 0), ("c", 1))]
     assert same(weights[0], weights[1]) and not same(weights[0], weights[2])
+
+
+def test_one_thread_and_two_take_the_same_step(drawings):
+    batches, stepped = pool(drawings, 0, 0)[:2], []
+    for hands in (1, 2):
+        training = Training(Settings(steps=5))
+        training.hands = ThreadPoolExecutor(hands)
+        training.on((batches * 2)[:2])
+        stepped.append({name: value.numpy() for name, value in training.network.state_dict().items()})
+    assert same(*stepped)
 
 
 def test_a_training_that_was_cut_off_goes_on_to_the_same_weights(drawings, tmp_path):

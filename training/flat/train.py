@@ -169,7 +169,7 @@ def _optimizers(network: Matcher) -> list[torch.optim.Optimizer]:
     """Muon (https://kellerjordan.github.io/posts/muon) for the large matrices, AdamW for all else; weight decay on matrices."""
     parameters = list(network.parameters())
     inner = [p for p in parameters if p.ndim > 1 and min(p.shape) >= WIDTH]
-    outer = [p for p in parameters if p.ndim > 1 and not any(p is q for q in inner)]
+    outer = [p for p in parameters if p.ndim > 1 and min(p.shape) < WIDTH]
     groups = [{"params": outer}, {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0}]
     return [
         *(torch.optim.Muon(inner[k::TOGETHER], _FAST, _DECAY, adjust_lr_fn="match_rms_adamw") for k in range(TOGETHER)),
