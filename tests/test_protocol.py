@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from pegbar.engine import protocol
 from pegbar.engine.protocol import (
     PROTOCOL_VERSION,
     Done,
@@ -236,7 +235,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_part(tmp_path, monkeypatc
     def full(fd: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(protocol.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(PegbarError, match=r"disk of .* is full: free some space"):
         write_atomic(path, b"new")
     assert path.read_bytes() == b"old"
