@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from pegbar.engine.protocol import PegbarError, lock
-from pegbar.engine.setup import bundle, environment, locks, machine, uv
+from pegbar.engine.setup import bundle, environment, locks, machine, survey, uv
 from pegbar.engine.setup.__main__ import main as bundling_main
 from pegbar.engine.setup.environment import Wanted, set_up
 from pegbar.engine.setup.places import Places
@@ -137,9 +137,9 @@ def test_an_engine_that_a_blender_works_with_is_not_removed_under_it(home, platf
     with lock(old / "used-1"):
         core(home, platform, registry)
         assert old.exists() and home.current()["folder"] != old.name
-        environment.look(home)
+        survey.look(home)
         assert old.exists()
-    environment.look(home)
+    survey.look(home)
     assert not old.exists() and home.python.exists()
 
 
@@ -264,13 +264,13 @@ def test_remove_leaves_nothing(home, platform, registry, core_there):
 
 def test_a_look_says_what_there_is_and_what_each_engine_takes(home, platform, registry, tmp_path):
     locked(tmp_path / "locks", platform, "cpu", dict([PACKAGES, BIG, SMALL, SMALL_2]))
-    environment.look(home)
+    survey.look(home)
     found = home.machine()
     everything = sum(len(data) for _, data in (PACKAGES, BIG, SMALL))
     assert found["backend"] == "cpu" and found["sizes"]["core"]["download"] == everything
     assert found["accelerators"][-1] == ["cpu", f"processor, {os.cpu_count()} cores", ""]
     core(home, platform, registry)
-    environment.look(home)
+    survey.look(home)
     assert home.machine()["sizes"]["cpu"]["download"] == len(SMALL_2[1])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..protocol import PegbarError
-from . import bundling, environment, machine, places
+from . import bundling, environment, machine, places, survey
 from .bundle import opened
 from .state import Home, State
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "bundle":
             bundling.make(options, lambda text: print(text, flush=True))
         elif options.command == "look":
-            environment.look(home)
+            survey.look(home)
         elif options.command == "remove":
             environment.remove(home)
         else:

@@ -11,14 +11,14 @@ import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from .. import __version__
 from ..errors import ENGINE_MISSING, IN_USE, OFFLINE
 from ..protocol import PegbarError, lock, locked, refused, write_atomic
-from . import locks, machine, trial, uv
+from . import locks, trial, uv
 from .bundle import Bundle
 from .locks import Lock, Wheel
 from .places import Places
@@ -138,7 +138,7 @@ def _unpacked_python(home: Home, bundle: Bundle) -> str:
 def _packages(home: Home, wanted: Lock, reused: dict[Wheel, list[Path]], places: Places, teller: Teller) -> None:
     """Gets the wheels that are neither there nor taken over, several at a time."""
     missing = [wheel for wheel in wanted.wheels if wheel not in reused]
-    there = {wheel: _there(home, wheel) for wheel in missing}
+    there = {wheel: fetched(home, wheel) for wheel in missing}
     total = sum(wheel.bytes for wheel in missing)
     torch = wanted.torch.bytes if wanted.torch else 0
     unpacked = int(1.15 * (sum(w.unpacked for w in missing) + (wanted.torch.unpacked if wanted.torch else 0)))
@@ -252,6 +252,14 @@ def reusable(home: Home, wanted: Lock) -> dict[Wheel, list[Path]]:
     return {wheel: files for wheel, files in found.items() if files}
 
 
+def fetched(home: Home, wheel: Wheel) -> int:
+    """The bytes of a wheel that have come."""
+    for path in (home.downloads / wheel.file, home.downloads / f"{wheel.file}.part"):
+        with contextlib.suppress(OSError):
+            return min(path.stat().st_size, wheel.bytes)
+    return 0
+
+
 def _files(site: Path, wheel: Wheel) -> list[Path]:
     """A package's files below its folder; none where one of them is not as it was installed."""
     record = site / f"{wheel.file.split('-')[0]}-{wheel.version}.dist-info" / "RECORD"
@@ -320,58 +328,12 @@ def remove(home: Home) -> None:
         raise refused(home.path, error) from error
 
 
-def sizes(platform: str, home: Home, backends: list[str]) -> dict[str, dict[str, int]]:
-    """By backend, what is still to be downloaded and what it takes on the disk then."""
-    version = str(home.current().get("version", "")) or locks.PYTHONS[0]
-    found = {}
-    for backend in backends:
-        lock_ = locks.read(platform, backend, version if version in locks.PYTHONS else locks.PYTHONS[0])
-        reused = reusable(home, lock_)
-        missing = replace(lock_, wheels=tuple(wheel for wheel in lock_.wheels if wheel not in reused))
-        tool = 0 if uv.find(home, platform) else uv.WHEELS[platform].bytes
-        there = sum(_there(home, wheel) for wheel in missing.wheels)
-        found[backend] = {"download": missing.bytes + tool - there, "disk": missing.unpacked, "there": there}
-    return found
-
-
-def look(home: Home) -> None:
-    """Writes down what this machine has and what each set-up would take: asking drivers may take seconds."""
-    home.make()
-    try:
-        platform = machine.this_platform()
-    except PegbarError as error:
-        write_atomic(home.machine_file, json.dumps({"fault": str(error)}).encode())
-        return
-    if (held := lock(home.lock_file)) is not None:
-        with held:
-            clean_old(home)
-    found = machine.accelerators()
-    there = ["core", *locks.backends(platform)]
-    told = {
-        "platform": platform,
-        "accelerators": [[one.backend, one.text, one.fault] for one in found],
-        "backend": machine.choose(found, platform),
-        "sizes": sizes(platform, home, there),
-        "locks": {backend: [locks.read(platform, backend, python).id for python in locks.PYTHONS] for backend in there},
-        "engine": __version__,
-    }
-    write_atomic(home.machine_file, json.dumps(told).encode())
-
-
 def _counted(teller: Teller) -> Callable[[int], None]:
     def tell(done: int) -> None:
         teller.check()
         teller.count(done)
 
     return tell
-
-
-def _there(home: Home, wheel: Wheel) -> int:
-    """The bytes of a wheel that have come."""
-    for path in (home.downloads / wheel.file, home.downloads / f"{wheel.file}.part"):
-        with contextlib.suppress(OSError):
-            return min(path.stat().st_size, wheel.bytes)
-    return 0
 
 
 def _place(home: Home, wanted: Lock) -> Path:
