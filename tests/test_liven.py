@@ -1,138 +1,15 @@
-"""`liven`: every stroke comes back itself, moved, alive and whole."""
+"""How `liven` moves a drawing: alive, whole, and held where it stands."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from pegbar.engine.pipelines.liven import SPEC, layout, limbs, pipeline
+from pegbar.engine.pipelines.liven import layout, limbs, pipeline
 from pegbar.engine.pipelines.liven.motion import MOTIONS
-from pegbar.engine.protocol import Done, Failed, InputFile, Job, JobFolder, Shot
-from pegbar.engine.spec import complete
-from pegbar.engine.strokes import BEZIER, CATMULL_ROM, NURBS, POLY, Strokes
-from pegbar.engine.worker import run_job
+from pegbar.engine.strokes import BEZIER, CATMULL_ROM, POLY
+from pegbar.tests.livened import FEET, LEFT_EYE, TAIL, area, cat, circle, drawing, job_of, line, moved, part, run, unlike
 
 MOVES = [name for name in MOTIONS if name != "boil"]
-
-
-def drawing(lines, kind=POLY, cyclic=(), drawing=1):
-    """Strokes through the given points; `cyclic` names the closed ones."""
-    count, points = len(lines), np.concatenate([np.zeros((0, 2)), *(np.asarray(line, float).reshape(-1, 2) for line in lines)])
-    offsets = np.concatenate([[0], np.cumsum([len(line) for line in lines])]).astype(np.int32)
-    handles = np.repeat(points[:, None], 2, axis=1)
-    if kind == BEZIER:
-        tangent = np.gradient(points, axis=0) / 3
-        handles = np.stack([points - tangent, points + tangent], axis=1)
-    generator = np.random.default_rng(3)
-    return Strokes(
-        size=(600, 600),
-        points=points,
-        depth=generator.uniform(size=len(points)),
-        handles=handles,
-        widths=generator.uniform(2, 6, len(points)).astype(np.float32),
-        opacity=generator.uniform(size=len(points)).astype(np.float32),
-        offsets=offsets,
-        curve_type=np.full(count, kind, np.uint8),
-        cyclic=np.isin(np.arange(count), list(cyclic)),
-        line_colour=generator.uniform(size=(count, 4)).astype(np.float32),
-        fill_colour=np.zeros((count, 4), np.float32),
-        layer=np.arange(count, dtype=np.int32) % 2,
-        material=np.zeros(count, np.int32),
-        source=np.arange(count, dtype=np.int32),
-        layers=("Lines", "Face"),
-        matrices=np.stack([np.eye(4), 2 * np.eye(4)]),
-        materials=("Ink",),
-        drawing=drawing,
-    )
-
-
-def circle(x, y, radius, count=40, squash=1.0):
-    turn = np.linspace(0, 2 * np.pi, count, endpoint=False)
-    return np.stack([x + radius * np.cos(turn), y + squash * radius * np.sin(turn)], axis=1)
-
-
-def line(*corners, count=16):
-    corners = np.array(corners, float)
-    way = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1))])
-    at = np.linspace(0, way[-1], count)
-    return np.stack([np.interp(at, way, corners[:, 0]), np.interp(at, way, corners[:, 1])], axis=1)
-
-
-LEFT_EYE, TAIL, FEET = 2, 6, (7, 8)
-
-
-def cat(kind=POLY, **kwargs):
-    """A body, a head, two eyes, two ears, a tail and two feet: the ears, the tail and the feet touch, the eyes float in the head."""
-    lines = [
-        circle(300, 430, 130, 60),
-        circle(300, 230, 80, 40),
-        circle(270, 220, 13, 14),
-        circle(330, 220, 13, 14),
-        line((232, 188), (225, 110), (270, 156)),
-        line((330, 156), (375, 110), (368, 188)),
-        line((425, 466), (490, 440), (520, 370), (500, 300), count=24),
-        line((250, 550), (245, 570), (215, 572), count=8),
-        line((350, 550), (355, 570), (385, 572), count=8),
-    ]
-    return drawing(lines, kind, cyclic=range(4), **kwargs)
-
-
-def job_of(frames=24, step=1, seed=7, fps=24.0, inputs=(1,), **params):
-    files = tuple(InputFile(number, f"inputs/sketch/{number:04d}.npz") for number in inputs)
-    return Job("liven", complete(SPEC, params), {"sketch": files}, Shot("Scene", 1, frames, fps, step), seed)
-
-
-def run(folder, drawings, **kwargs):
-    """Runs a job on {frame number: Strokes} as the worker does and gives its end and its strokes by frame number."""
-    take = JobFolder.create(folder)
-    for index, (_, strokes) in enumerate(sorted(drawings.items()), start=1):
-        strokes.save(take.file(take.input_file("sketch", index, ".npz")))
-    job = job_of(inputs=(), **kwargs)
-    files = tuple(InputFile(number, f"inputs/sketch/{index:04d}.npz") for index, number in enumerate(sorted(drawings), start=1))
-    take.write_job(replace(job, inputs={"sketch": files}))
-    end = run_job(take)
-    return end, {f.frame: Strokes.load(take.file(f.file)) for f in take.state().frames}
-
-
-def moved(strokes, job):
-    """The strokes at every frame of a job's shot."""
-    moving = pipeline.rig_of(strokes, pipeline.with_pivot(job, strokes))
-    return [pipeline.moved(moving, job, pipeline.timing_of(job), frame) for frame in job.shot.frames]
-
-
-def part(strokes, stroke, points=None):
-    return (strokes.points if points is None else points)[strokes.offsets[stroke] : strokes.offsets[stroke + 1]]
-
-
-def area(loop):
-    x, y = loop.T
-    return abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
-
-
-def unlike(before, after):
-    """How far a shape is from a moved and turned copy of itself, as a part of its size."""
-    a, b = before - before.mean(axis=0), after - after.mean(axis=0)
-    turn = np.angle(np.vdot(a @ [1, 1j], b @ [1, 1j]))
-    turned = (a @ [1, 1j]) * np.exp(1j * turn)
-    return np.abs(turned - b @ [1, 1j]).max() / np.ptp(before)
-
-
-@pytest.mark.parametrize("motion", MOTIONS)
-def test_an_amount_of_0_gives_back_every_stroke_bit_for_bit(tmp_path, motion):
-    strokes = cat(BEZIER)
-    _, frames = run(tmp_path, {1: strokes}, frames=3, motion=motion, amount=0.0, line_boil=2.0)
-    assert len(frames) == 3
-    assert all(frame.to_bytes() == strokes.to_bytes() for frame in frames.values())
-
-
-@pytest.mark.parametrize("motion", MOTIONS)
-@pytest.mark.parametrize("kind", [POLY, CATMULL_ROM, BEZIER, NURBS])
-def test_only_points_and_handles_change(motion, kind):
-    strokes = cat(kind, drawing=5)
-    for frame in moved(strokes, job_of(motion=motion, line_boil=0.5)):
-        frame.check()
-        assert not np.array_equal(frame.points, strokes.points)
-        assert replace(frame, points=strokes.points, handles=strokes.handles).to_bytes() == strokes.to_bytes()
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
@@ -320,14 +197,6 @@ def test_a_trembling_pupil_stays_in_its_eye():
         assert np.abs(frame.points - strokes.points).max() > 4
 
 
-@pytest.mark.parametrize("motion", MOTIONS)
-def test_a_seed_gives_the_same_take_and_another_seed_another(motion):
-    strokes = cat()
-    first, again, other = (moved(strokes, job_of(motion=motion, seed=seed)) for seed in (7, 7, -8))
-    assert all(a.to_bytes() == b.to_bytes() for a, b in zip(first, again, strict=True))
-    assert max(np.abs(a.points - b.points).max() for a, b in zip(first, other, strict=True)) > 1
-
-
 def test_two_arms_are_no_twins():
     """The drawing is its own mirror image, its breath is not quite."""
     arms = [line((300, 300), (300 + side * 90, 330), (300 + side * 110, 420)) for side in (-1, 1)]
@@ -335,100 +204,6 @@ def test_two_arms_are_no_twins():
     left, right = (np.array([part(frame, arm)[-1, 1] for frame in moved(strokes, job_of(motion="breathe"))]) for arm in (2, 3))
     assert np.ptp(left) > 5 and np.ptp(right) > 5
     assert np.abs(left - right).max() > 1
-
-
-def test_on_twos_every_second_frame_is_drawn(tmp_path):
-    end, frames = run(tmp_path, {1: cat()}, frames=24, step=2)
-    assert isinstance(end, Done)
-    assert list(frames) == list(range(1, 24, 2))
-
-
-def test_a_frame_moves_the_drawing_that_it_shows(tmp_path):
-    """Drawings are held until the next; frames before the first drawing show the first."""
-    drawings = {3: cat(drawing=3), 6: replace(cat(CATMULL_ROM), drawing=6), 8: drawing([], drawing=8)}
-    _, frames = run(tmp_path, drawings, frames=9)
-    assert [frames[number].drawing for number in range(1, 10)] == [3, 3, 3, 3, 3, 6, 6, 8, 8]
-    assert frames[9].to_bytes() == drawings[8].to_bytes()
-
-
-def test_a_frame_is_the_same_when_it_is_made_alone():
-    strokes, job = cat(), job_of(motion="bounce", line_boil=0.5)
-    whole = moved(strokes, job)
-    moving = pipeline.rig_of(strokes, pipeline.with_pivot(job, strokes))
-    alone = pipeline.moved(moving, job, pipeline.timing_of(job), 17)
-    assert alone.to_bytes() == whole[16].to_bytes()
-
-
-def test_a_job_that_was_cut_off_goes_on_to_the_same_result(tmp_path):
-    _, whole = run(tmp_path / "whole", {1: cat()}, frames=8)
-    take = JobFolder.create(tmp_path / "cut")
-    cat().save(take.file(take.input_file("sketch", 1, ".npz")))
-    take.write_job(job_of(8))
-
-    class Cut(BaseException):
-        pass
-
-    def cut(event):
-        if getattr(event, "frame", 0) == 4:
-            raise Cut
-
-    with pytest.raises(Cut):
-        run_job(take, tell=cut)
-    run_job(take)
-    frames = {f.frame: Strokes.load(take.file(f.file)) for f in take.state().frames}
-    assert sorted(frames) == list(range(1, 9))
-    assert all(frames[number].to_bytes() == whole[number].to_bytes() for number in frames)
-
-
-ODD = {
-    "a dot": ([[[300, 300]]], ()),
-    "dots": ([[[300, 300]], [[310, 305]], [[100, 300]], [[300, 110]], [[400, 400]]], ()),
-    "all points in one place": ([[[300, 300]] * 5, [[300, 300]]], (0,)),
-    "a straight line": ([line((100, 300), (500, 300))], ()),
-    "dots in a row": ([[[x, 300]] for x in range(100, 500, 40)], ()),
-    "two points": ([[[300, 300], [300, 200]]], (0,)),
-    "strokes without points": ([[], line((300, 300), (300, 100)), []], (0, 2)),
-    "strokes twice": ([circle(300, 300, 100), circle(300, 300, 100)], (0, 1)),
-    "far from the origin": ([circle(1e6, 1e6, 100), line((1e6, 1e6), (1e6, 1.0002e6))], (0,)),
-    "tiny": ([circle(0.3, 0.3, 0.01)], (0,)),
-}
-
-
-@pytest.mark.parametrize("odd", ODD)
-@pytest.mark.parametrize("motion", MOTIONS)
-@pytest.mark.parametrize("kind", [POLY, BEZIER])
-def test_odd_drawings_stay_whole(odd, motion, kind):
-    lines, cyclic = ODD[odd]
-    strokes = drawing(lines, kind if sum(map(len, lines)) > 1 else POLY, cyclic)
-    for pivot in ("auto", "ground", "middle", "top"):
-        for frame in moved(strokes, job_of(4, motion=motion, amount=3.0, line_boil=1.0, pivot=pivot)):
-            frame.check()
-            assert np.isfinite(frame.points).all() and np.isfinite(frame.handles).all()
-
-
-def test_an_empty_drawing_is_one_clear_sentence(tmp_path):
-    end, frames = run(tmp_path, {1: drawing([])}, frames=4)
-    assert isinstance(end, Failed) and not frames
-    assert end.text == "The drawing has no strokes on this frame: draw something or go to a frame with a drawing, then animate it"
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
-@pytest.mark.parametrize("field", ["points", "handles"])
-def test_points_without_a_place_are_one_clear_sentence(tmp_path, field, value):
-    broken = cat(BEZIER)
-    getattr(broken, field)[[3, 7]] = value
-    end, frames = run(tmp_path, {1: cat(), 5: broken}, frames=8)
-    assert isinstance(end, Failed) and not end.traceback
-    assert "2 points of the drawing at frame 5 have no place" in end.text
-    assert not frames
-
-
-def test_no_input_is_changed():
-    strokes = cat(BEZIER)
-    before = strokes.to_bytes()
-    for motion in MOTIONS:
-        moved(strokes, job_of(motion=motion, line_boil=1.0))
-    assert strokes.to_bytes() == before
 
 
 @pytest.mark.parametrize("pivot, side", [("ground", 1), ("top", -1)])
