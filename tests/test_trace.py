@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pegbar.engine.drawing.fitting import fitted
 from pegbar.engine.drawing.raster import ink
 from pegbar.engine.drawing.trace import Tracer, trace
 from pegbar.engine.strokes import BEZIER, CATMULL_ROM, POLY, Strokes
@@ -55,6 +56,13 @@ def test_a_curve_has_few_points():
     angle = np.linspace(0, 3, 40)
     _, made = traced((np.stack([100 + 60 * np.cos(angle), 40 + 60 * np.sin(angle)], axis=1), 4.0, {}))
     assert len(made.cyclic) == 1 and len(made.points) <= 8
+
+
+@pytest.mark.parametrize("points", [[[0, 0], [0.5, 0.6], [0.8, 1.4]], [[0, 0], [0.8, 0.4], [1.5, 1.0]], [[0, 0], [0, 0.8], [0.1, 1.5]]])
+def test_a_handle_is_no_longer_than_its_line(points):
+    """Where a line starts and ends in nearly one direction, handles of any length would fit its points."""
+    curve = fitted(np.array(points, float), np.full(len(points), 2.0), closed=False, tolerance=0.5)
+    assert np.linalg.norm(curve.handles - curve.points[:, None], axis=2).max() <= length(np.array(points))
 
 
 def test_two_lines_that_cross_are_two_strokes_that_go_straight_on():

@@ -149,7 +149,8 @@ def _cubic(points: Array, t: Array, start: Array, end: Array) -> Array:
     third, one, other = chord / 3, 0.0, 0.0
     if abs(det) > 1e-12:
         one, other = float((x0 * c11 - x1 * c01) / det), float((c00 * x1 - c01 * x0) / det)
-    if min(one, other) < 1e-3 * chord:
+    along = float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
+    if min(one, other) < 1e-3 * chord or max(one, other) > along:  # where both directions are nearly one, any length would do
         one = other = third
     return np.array([first, first + start * one, last + end * other, last])
 
