@@ -24,7 +24,7 @@ def main() -> None:
     """Builds what clips are missing, then trains; both go on where they were ended."""
     parser = argparse.ArgumentParser(prog="python -m training.flat", description=main.__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("runs/flat"), help="where clips, state, weights and log are kept")
-    parser.add_argument("--clips", type=int, default=16000, help="clips to train on")
+    parser.add_argument("--clips", type=int, default=32000, help="clips to train on")
     parser.add_argument("--held", type=int, default=200, help="clips to be examined on")
     parser.add_argument("--steps", type=int, default=Settings.steps, help="steps that the training is planned for")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="time after which to stop, to be resumed")

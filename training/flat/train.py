@@ -24,6 +24,8 @@ TOGETHER = 2
 """Batches of a step; each is learned from in a thread of its own."""
 _RATE, _FAST, _DECAY, _WARM = 1.2e-3, 3e-3, 0.03, 300
 """Learning rates of AdamW and of Muon, weight decay of both, steps until the rates are reached."""
+_LOW, _AGAIN = 0.02, 0.25
+"""Shares of the rates that they fall to, and that they start from once more."""
 _EMA = 0.9985
 _SHARES = (1.0, 0.5, 0.4, 0.2)
 """How much counts what both frames answer, what each answers alone, and the same of the early answers."""
@@ -35,7 +37,7 @@ _SMALL = 1.5
 class Settings:
     """What a training follows from, together with its clips."""
 
-    steps: int = 15500
+    steps: int = 20000
     seed: int = 0
     save_every: int = 250
 
@@ -183,5 +185,7 @@ def _stepped(optimizer: torch.optim.Optimizer) -> None:
 
 
 def _schedule(step: int, steps: int) -> float:
-    """Up over the first steps, then down along half a cosine."""
-    return min(1.0, (step + 1) / _WARM) * (0.02 + 0.98 * 0.5 * (1 + float(np.cos(np.pi * step / steps))))
+    """Up over the first steps, then down along half a cosine, and over the last quarter down once more, from a quarter of the rates."""
+    turn = 0.75 * steps
+    high, at, of = (1.0, step, turn) if step < turn else (_AGAIN, step - turn, steps - turn)
+    return min(1.0, (step + 1) / _WARM) * (_LOW + (high - _LOW) * 0.5 * (1 + float(np.cos(np.pi * at / of))))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import outlines, things
+from . import inventions, outlines, things
 from .figures import NONE, Figure
 from .outlines import Points
 from .studio import Studio
@@ -175,6 +175,7 @@ BACKDROPS: dict[str, Callable[[Studio, Frame], list[Figure]]] = {
     "park": park,
     "street": street,
     "room": room,
+    "clutter": inventions.clutter,
     "city": city,
     "rays": rays,
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import outlines
+from . import outlines, things
 from .figures import NONE
 from .outlines import Points
 
@@ -279,6 +280,25 @@ def _badge(body: Body) -> None:
     _on(body, outlines.moved(shape, studio.between(-0.4, 0.4) * w, -t * studio.between(0.45, 0.7)), studio.paint(), 0.16)
 
 
+def _patches(body: Body) -> None:
+    """Pieces of any outline on the front: prints, plates, pouches."""
+    t, w, studio = body.plan.torso, body.plan.waist, body.studio
+    paint = studio.paint()
+    for i in range(studio.whole(1, 4)):
+        piece = things.lump(studio, w * studio.between(0.15, 0.5))
+        at = studio.between(-0.6, 0.6) * w, -t * studio.between(0.1, 0.85)
+        _on(body, outlines.moved(piece, *at), studio.either(paint, 0.6), 0.2 + 0.01 * i)
+
+
+def _stripes(body: Body) -> None:
+    """Stripes across the trunk."""
+    t, paint = body.plan.torso, body.studio.paint()
+    edges = np.linspace(-t * 0.9, -t * body.studio.between(0, 0.3), 2 * body.studio.whole(1, 4) + 1)
+    for high, low in pairwise(edges[: -1 if len(edges) > 3 else None]):
+        if round((high - edges[0]) / (edges[1] - edges[0])) % 2 == 0:
+            _on(body, _band(body, high, low, 1.0), paint, 0.12)
+
+
 def _scarf(body: Body) -> None:
     studio, plan = body.studio, body.plan
     paint, w, t = studio.paint(), plan.head * 0.75, plan.torso
@@ -362,6 +382,8 @@ CLOTHES: dict[str, Callable[[Body], None]] = {
     "collar": _collar,
     "pocket": _pocket,
     "badge": _badge,
+    "patches": _patches,
+    "stripes": _stripes,
     "scarf": _scarf,
     "cape": _cape,
     "gloves": _bare,

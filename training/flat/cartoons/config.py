@@ -88,7 +88,17 @@ def clean(config: Config) -> Config:
 
 TRAINING = Config(
     {
-        "casts": {"person": 0.5, "mascot": 0.1, "robot": 0.07, "beast": 0.12, "bird": 0.06, "fish": 0.04, "snake": 0.04, "car": 0.07},
+        "casts": {
+            "person": 0.42,
+            "mascot": 0.08,
+            "robot": 0.06,
+            "beast": 0.1,
+            "bird": 0.05,
+            "fish": 0.03,
+            "snake": 0.03,
+            "car": 0.06,
+            "invention": 0.17,
+        },
         "plans": {"child": 0.2, "toddler": 0.12, "chibi": 0.25, "woman": 0.15, "man": 0.15, "stout": 0.08, "lanky": 0.05},
         "beasts": {"dog": 0.3, "cat": 0.3, "horse": 0.15, "cow": 0.15, "bear": 0.1},
         "eyes": {"dot": 0.12, "plain": 0.2, "cartoon": 0.38, "anime": 0.3},
@@ -101,9 +111,30 @@ TRAINING = Config(
         "hats": {"none": 0.75, "cap": 0.12, "brim": 0.08, "crown": 0.05},
         "tops": {"shirt": 0.4, "jacket": 0.25, "dress": 0.2, "overalls": 0.15},
         "bottoms": {"trousers": 0.45, "shorts": 0.25, "skirt": 0.3},
-        "clothes": {"belt": 0.3, "collar": 0.3, "pocket": 0.2, "scarf": 0.12, "cape": 0.1, "badge": 0.25, "gloves": 0.2, "creases": 0.4},
-        "props": {"none": 0.55, "ball": 0.07, "sword": 0.07, "flag": 0.07, "book": 0.06, "cup": 0.06, "balloon": 0.06, "bag": 0.06},
-        "backdrops": {"none": 0.3, "hills": 0.3, "park": 0.16, "room": 0.14, "street": 0.1},
+        "clothes": {
+            "belt": 0.3,
+            "collar": 0.3,
+            "pocket": 0.2,
+            "scarf": 0.12,
+            "patches": 0.12,
+            "stripes": 0.12,
+            "cape": 0.1,
+            "badge": 0.25,
+            "gloves": 0.2,
+            "creases": 0.4,
+        },
+        "props": {
+            "none": 0.5,
+            "gadget": 0.1,
+            "ball": 0.07,
+            "sword": 0.07,
+            "flag": 0.07,
+            "book": 0.06,
+            "cup": 0.06,
+            "balloon": 0.06,
+            "bag": 0.06,
+        },
+        "backdrops": {"none": 0.26, "hills": 0.26, "park": 0.15, "room": 0.14, "street": 0.09, "clutter": 0.1},
         "pens": {"pen": 0.52, "brush": 0.25, "sketch": 0.08, "double": 0.04, "broken": 0.11},
     }
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import outlines
+from . import inventions, outlines
 from .figures import INK, NONE, Figure
 from .outlines import Points
 from .studio import Studio
@@ -233,6 +233,7 @@ PROPS: dict[str, Callable[[Studio, Figure, int, float, float, int], None]] = {
     "cup": _cup,
     "balloon": _balloon,
     "bag": _bag,
+    "gadget": inventions.gadget,
     "umbrella": _umbrella,
     "lantern": _lantern,
     "axe": _axe,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from . import backdrops, beasts, creatures, dolls, mascots, people, robots, strangers, things, vehicles
+from . import backdrops, beasts, creatures, dolls, inventions, mascots, people, robots, strangers, things, vehicles
 from .drawing import Pen, Shot
 from .figures import INK, NONE, STILL, Figure, Part, Posed, Times, Wave, pose
 from .studio import Studio
@@ -22,6 +22,7 @@ CASTS: dict[str, Callable[[Studio], Figure]] = {
     "fish": creatures.fish,
     "snake": creatures.snake,
     "car": vehicles.car,
+    "invention": inventions.invention,
     "octopus": strangers.octopus,
     "butterfly": strangers.butterfly,
     "dinosaur": strangers.dinosaur,
