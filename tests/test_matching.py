@@ -79,6 +79,15 @@ def test_who_has_not_seen_a_region_is_hardly_heard():
     assert match(before, sources).chances.argmax(1).tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("asked", [1, 2, 3])
+def test_what_is_known_of_others_tells_how_things_moved(asked):
+    """A row of equal discs is shifted by the distance between two: which is which is told of all but the one that is asked about."""
+    one, other = discs(*((30 + 24 * i, 45) for i in range(4))), discs(*((54 + 24 * i, 45) for i in range(4)))
+    known = np.maximum(np.eye(5, dtype=np.float32), np.float32(0.02))
+    known[asked] = 1
+    assert pairing(other, one, known)[asked, asked] > 1.5 * pairing(other, one)[asked, asked]
+
+
 def test_comparisons_turned_round_are_those_from_the_other_frame():
     one, other = regions(0.3)[0], regions(0.36)[0]
     assert np.allclose(network.turned_round(network.comparisons(one, other)), network.comparisons(other, one), atol=1e-5)

@@ -62,17 +62,22 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
     return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
 
 
-def test_numpy_and_torch_agree(drawings, network):
+@pytest.mark.parametrize("told", [False, True])
+def test_numpy_and_torch_agree(drawings, network, told):
     weights = {name: value.detach().numpy() for name, value in network.state_dict().items()}
     pairs = np.array([[0, 3], [4, 5]])
     made = batch(drawings, pairs)
+    half = torch.rand(len(pairs), *made.known.shape[1:], generator=torch.Generator().manual_seed(0))
+    known = torch.cat([half, half.transpose(1, 2)])
     with torch.no_grad():
-        found = network(made.features, made.relations, made.there, made.back, made.real, made.places)[0][0].numpy()
+        args = (made.features, made.relations, made.there, made.back, made.real, made.places)
+        found = network(*args, known if told else None)[0][0].numpy()
     for k, (one, other) in enumerate(pairs):
         for row, target, source in ((k, one, other), (k + len(pairs), other, one)):
             t, s = drawings.frame(int(target))[0], drawings.frame(int(source))[0]
             expected = np.concatenate([found[row, : len(t), : len(s)], found[row, : len(t), -1:]], 1)
-            chances = numpys.compare(weights, (t, numpys.look(weights, t)), (s, numpys.look(weights, s)))
+            own = known[row, : len(t), : len(s)].numpy() if told else None
+            chances = numpys.compare(weights, (t, numpys.look(weights, t)), (s, numpys.look(weights, s)), own)
             assert np.abs(chances - expected).max() < 1e-3
 
 

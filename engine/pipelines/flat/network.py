@@ -226,19 +226,29 @@ def look(p: Parameters, regions: Regions) -> Seen:
     return Seen(x, biases[ALONE:])
 
 
-def compare(p: Parameters, target: tuple[Regions, Seen], source: tuple[Regions, Seen]) -> Floats:
+def compare(p: Parameters, target: tuple[Regions, Seen], source: tuple[Regions, Seen], known: Floats | None = None) -> Floats:
     """(t, s + 1) logarithm of how probably each target region shows what each source region does; the last column is for none.
 
-    A first answer tells how things moved, and a second one is given with that known.
+    A first answer tells how things moved, and a second one is given with that known. `known` (t, s) is multiplied with the first one's
+    chances before: small where others have said that two regions are not the same.
     """
     (one, seen), (other, given) = target, source
     compared = comparisons(one, other)
     there, back = _far(p, compared)
     x, y = _looked(p, range(EARLY), (seen.tokens, given.tokens), (seen, given), (there, back))
     said, heard = _answers(p, "early", x, y, there[EARLY, 0], back[EARLY, 0])
-    there, back = _moved(p, compared, carried(one, other, np.exp(said)), carried(other, one, np.exp(heard)))
+    said, heard = np.exp(said), np.exp(heard)
+    if known is not None:
+        said, heard = _told(said, known), _told(heard, known.T)
+    there, back = _moved(p, compared, carried(one, other, said), carried(other, one, heard))
     x, y = _looked(p, range(EARLY, EARLY + LATE), (x, y), (seen, given), (there, back))
     return _answers(p, "late", x, y, there[LATE, 0], back[LATE, 0])[0]
+
+
+def _told(chances: Floats, known: Floats) -> Floats:
+    """(n, m + 1) chances with what is `known` (n, m) of all but the last; rows add up to 1."""
+    told = np.concatenate([chances[:, :-1] * known, chances[:, -1:]], 1)
+    return told / told.sum(1, keepdims=True)
 
 
 def _looked(
