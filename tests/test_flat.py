@@ -201,6 +201,27 @@ def test_unsure_regions_are_noted_for_the_artist(tmp_path):
     assert note["confidence"] < 0.9 and note["colour"] in ("#c82828", "#2828c8") and note["box"][2] in range(48, 54)
 
 
+EYES = [[(90.5, 60, 40), (75.4, 55.6, 2.4), (105.5, 55.3, 2.4)], [(92.5, 60, 40), (77.5, 55.5, 3.6), (107.5, 55.5, 3.6)]]
+"""A face, its eyes half closed so that the soft edges of their lines alone show the iris, and then open."""
+
+
+def test_a_colour_that_shows_through_soft_lines_alone_is_taken_exactly(tmp_path):
+    closed, opened = ((lines_of(discs) * 255).round() / np.float32(255) for discs in EYES)
+    reference = painted(closed, {(90, 90): (230, 190, 160), (75, 55): (31, 157, 83), (105, 55): (31, 157, 83)})
+    assert not (np.round(reference * 255) == (31, 157, 83, 255)).all(-1).any()
+    take = done(job(tmp_path, [closed, opened], {1: reference}))
+    assert pixels(take)[1][[55, 55], [77, 107]].tolist() == [[31, 157, 83, 255]] * 2
+
+
+def test_a_colour_that_no_reference_shows_clearly_is_noted_wherever_it_follows(tmp_path):
+    closed, opened = ((lines_of(discs) * 255).round() / np.float32(255) for discs in EYES)
+    reference = painted(closed, {(90, 90): (230, 190, 160), (75, 55): (31, 157, 83), (105, 55): (31, 157, 83)})
+    reference[:, :, :3] *= closed[..., :3]  # its lines are twice as strong as the drawing's
+    take = done(job(tmp_path, [closed, opened], {1: reference}))
+    notes = json.loads(sorted((take.outputs / "notes").glob("*.json"))[1].read_text())
+    assert sorted(round(note["x"]) for note in notes) == [78, 108]
+
+
 def lines_of(discs: list[tuple[float, float, float]], size: tuple[int, int] = (200, 120)) -> np.ndarray:
     y, x = np.mgrid[: size[1], : size[0]]
     ink = np.zeros(size[::-1], np.float32)

@@ -40,7 +40,7 @@ SPEC = Pipeline(
         ),
         Param(
             "speck_size",
-            3,
+            2,
             "Specks",
             "Regions smaller than this many pixels, where lines are 3 pixels wide, take the colour around them",
             0,

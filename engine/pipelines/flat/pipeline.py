@@ -17,6 +17,7 @@ from ...drawing import cels, lineart
 from ...drawing.cels import Lines, Pixels
 from ...drawing.frames import Frames
 from ...drawing.regions import Colours, Labels, Painted, eight_bit, from_colours, merged, painted, segment, separated
+from ...drawing.undercolours import uncovered
 from ...protocol import Job, PegbarError
 from ...spec import Report, asked
 from ...strokes import Strokes
@@ -31,6 +32,8 @@ from .recolouring import write
 
 _FITS = 0.9
 """Mean share of one colour in the line art's regions over a reference, from which the two show the same drawing."""
+_NEAR, _GUESS = 2, np.float32(0.5)
+"""How far, in 8-bit steps, a region's colour may lie from the palette's nearest to be that one, and the chance that it is where it lies farther."""
 
 _LAST_TRUST = 3.0
 """How much the drawing just before counts beside the reference."""
@@ -211,11 +214,12 @@ class _Shot:
         image = self._painting(number)
         none = np.zeros(0, np.int32)
         cel = self.cel_at[min(self.frames, key=lambda frame: abs(frame - number))]
-        regions, ink = self._regions(cel), self._ink(cel)
-        if regions is not None and ink is not None and len(regions) > 1:
-            paint = painted(self._labels(cel), image, ink)
+        regions, lines = self._regions(cel), self._layer(cel)
+        if regions is not None and lines is not None and len(regions) > 1:
+            labels = self._labels(cel)
+            paint = painted(labels, image, lines.ink(self.size))
             if float(np.average(paint.share, weights=np.sqrt(regions.area))) >= _FITS:
-                return Anchor(cel, regions, none, number, paint, fits=True)
+                return Anchor(cel, regions, none, number, uncovered(paint, labels, image, lines.layer(self.size)), fits=True)
         if number in self.frames:
             self._report.warn(
                 f"The reference at frame {number} does not fit the line art there, so its colours are carried over by shape: check Close Gaps"
@@ -283,7 +287,8 @@ class _Shot:
 
     def _given(self, anchor: Anchor) -> Matched:
         """What a reference says of its own regions."""
-        share = anchor.painted.share
+        guessed = np.abs(self.palette[anchor.index].astype(np.int16) - anchor.painted.colours).max(1) > max(_NEAR, 2 * anchor.painted.tolerance)
+        share = np.where(guessed, np.minimum(anchor.painted.share, _GUESS), anchor.painted.share)
         rest = (1 - share[:, None]) / max(1, len(self.palette) - 1)
         chances = np.broadcast_to(rest, (len(anchor.regions), len(self.palette))).astype(np.float32)
         chances[np.arange(len(anchor.index)), anchor.index] = share
