@@ -49,7 +49,7 @@ SPEC = Pipeline(
         ),
         Param("threshold", 0.5, "Ink Threshold", "How dark a pixel is to count as line, between paper and ink", 0.05, 0.95, advanced=True),
         Param(CORRECTS, "", "Corrects", "The take whose colours are corrected: what stays as it is comes from there", is_folder=True),
-        Param("check_below", 0.93, "Check Below", "Regions less sure than this are listed for you to check", 0.0, 1.0, advanced=True),
+        Param("check_below", 0.9, "Check Below", "Regions less sure than this are listed for you to check", 0.0, 1.0, advanced=True),
     ),
     space="SEQUENCE_EDITOR",
     is_seeded=False,

@@ -287,8 +287,9 @@ class _Shot:
 
     def _given(self, anchor: Anchor) -> Matched:
         """What a reference says of its own regions."""
-        guessed = np.abs(self.palette[anchor.index].astype(np.int16) - anchor.painted.colours).max(1) > max(_NEAR, 2 * anchor.painted.tolerance)
-        share = np.where(guessed, np.minimum(anchor.painted.share, _GUESS), anchor.painted.share)
+        paint = anchor.painted
+        away = np.abs(self.palette[anchor.index].astype(np.int16) - paint.colours).max(1)
+        share = np.where(away > max(_NEAR, 2 * paint.tolerance), np.minimum(paint.share, _GUESS), paint.share)
         rest = (1 - share[:, None]) / max(1, len(self.palette) - 1)
         chances = np.broadcast_to(rest, (len(anchor.regions), len(self.palette))).astype(np.float32)
         chances[np.arange(len(anchor.index)), anchor.index] = share
