@@ -38,7 +38,7 @@ _RIGHT = ((slice(None), slice(1, None)), (slice(None), slice(None, -1)))
 # --- line art to regions
 
 
-def segment(ink: NDArray[np.float32], threshold: float = 0.5, close_gaps: int = 8, speck_size: int = 3) -> Labels:
+def segment(ink: NDArray[np.float32], threshold: float = 0.5, close_gaps: int = 8, speck_size: int = 2) -> Labels:
     """The regions that the lines enclose; every pixel has one, a line's pixels that of the nearest, so that colours meet under the ink.
 
     Gaps of up to `close_gaps` pixels separate; regions of fewer than `speck_size` pixels dissolve into those around them. Both are meant for
