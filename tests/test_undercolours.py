@@ -47,6 +47,12 @@ def test_a_colour_that_shows_through_soft_ink_is_read_exactly(line):
     assert found.colours.tolist() == [list(CREAM), list(RED), list(GREEN)] and found.true.all()
 
 
+def test_a_reference_without_lines_shows_it_plainly():
+    lines, labels = drawing([0.4, 0.5])
+    found = read(np.array([CREAM, RED, GREEN], np.uint8)[labels], labels, lines)[1]
+    assert found.colours.tolist() == [list(CREAM), list(RED), list(GREEN)] and found.true.all()
+
+
 def test_what_several_colours_explain_is_the_nearest_guess():
     lines, labels = drawing([0.6])
     _, found = read(reference(lines, labels), labels, lines)

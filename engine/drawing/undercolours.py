@@ -28,28 +28,32 @@ def uncovered(paint: Painted, labels: Labels, image: NDArray[np.uint8], lines: N
     the drawing's, 8-bit as well.
 
     Where a line of colour l covers a share a of a colour c, l a + c (1 - a) shows, rounded (Porter and Duff, Compositing Digital Images,
-    1984: "over"); so each such pixel leaves c a range. Where a region's clearest pixels leave one value in every channel, that is its colour
-    as exactly as if it were seen; else the ranges' middle is the guess. How wide the ranges are is measured where the colours are known. A
-    reference that is compressed, or whose lines are others than the drawing's, is left as it is.
+    1984: "over"); in a reference without lines, c. So each such pixel leaves c a range. Where a region's clearest pixels leave one value in
+    every channel, that is its colour as exactly as if it were seen; else the ranges' middle is the guess. Whether the reference has the
+    lines, and how wide the ranges are, is measured where the colours are known. One that is compressed, or whose lines are others than the
+    drawing's, is left as it is.
     """
     cover = lines[..., 3]
     at = np.flatnonzero((cover > 0) & (cover <= _SOFT * 255) & (image[..., 3] == 255))
-    region, a = labels.ravel()[at], cover.ravel()[at, None] / 255
-    line, shown = lines.reshape(-1, 4)[at, :3] * a, image.reshape(-1, 4)[at, :3]
+    region, ink = labels.ravel()[at], cover.ravel()[at, None] / 255
+    line, shown = lines.reshape(-1, 4)[at, :3], image.reshape(-1, 4)[at, :3]
     known = paint.true[region]
     if known.all() or not known.any() or paint.tolerance:
         return paint
-    off = np.abs(line + paint.colours[region, :3] * (1 - a) - shown).max(1)
-    slack = max(float(np.quantile(off[known], _SAME)), _ROUNDING)
+    colour = paint.colours[region, :3]
+    ways = [ink, np.zeros_like(ink)]
+    off = [float(np.quantile(np.abs(line * a + colour * (1 - a) - shown).max(1)[known], _SAME)) for a in ways]
+    slack = max(min(off), _ROUNDING)
     if slack > _LOOSE:
         return paint
+    a = ways[int(np.argmin(off))]
     clearest = np.full(len(paint.true), np.inf)
-    np.minimum.at(clearest, region, a[:, 0])
-    read = ~known & (a[:, 0] <= clearest[region] + _CLEAREST)
-    region, below = region[read], ((shown - line) / (1 - a))[read]
+    np.minimum.at(clearest, region, ink[:, 0])
+    read = ~known & (ink[:, 0] <= clearest[region] + _CLEAREST)
+    region, below, width = region[read], ((shown - line * a) / (1 - a))[read], slack / (1 - a[read])
     low, high = np.full((len(clearest), 3), -np.inf), np.full((len(clearest), 3), np.inf)
-    np.maximum.at(low, region, below - slack / (1 - a[read]))
-    np.minimum.at(high, region, below + slack / (1 - a[read]))
+    np.maximum.at(low, region, below - width)
+    np.minimum.at(high, region, below + width)
     found = np.unique(region)
     low, high = low[found].clip(0, 255), high[found].clip(0, 255)
     colours, true = paint.colours.copy(), paint.true.copy()
