@@ -164,7 +164,7 @@ def details(ours: dict[str, Scores]) -> None:
     below = flat_study.check_below()
     print(f"\n## What flat says of itself\nFlagged: regions less sure than {below}, which the artist is asked to check.")
     head("", "regions", "small", "big", "flagged", "errors in the flagged", "in the least sure 15", "unseen flagged", "foreign pixels")
-    for name, found in ours.items():
+    for name, found in {**ours, "all of these": flat_study.joined([*ours.values()])}.items():
         flagged, caught = found.flagged(below)
         shares = found.of_size(True), found.of_size(False), flagged, caught, found.caught(0.15), found.unseen(below)
         row(name, len(found.right), *(percent(share) for share in shares), found.foreign.sum())
