@@ -23,7 +23,7 @@ from ...spec import Report, asked
 from ...strokes import Strokes
 from . import SPEC, recolouring
 from .corrections import ROOT, followed
-from .description import Floats, Regions, describe
+from .description import Regions, describe
 from .kept import Book, Runs, Shown, State, keep_book, save
 from .kept import load as kept
 from .matching import Coloured, Matched, match
@@ -127,21 +127,17 @@ class _Shot:
         lines = kept(file, Lines)
         return lines if len(lines.place) else None
 
-    def _ink(self, cel: int) -> Floats | None:
-        """How much each pixel is covered by lines (h, w), 0..1."""
-        lines = self._layer(cel)
-        return None if lines is None else lines.ink(self.size)
-
     def _read_labels(self, cel: int) -> Labels:
         file = self.state.file("labels", cel)
         if file.is_file():
             return kept(file, Runs).picture()
-        ink = self._ink(cel)
-        if ink is None:
+        lines = self._layer(cel)
+        if lines is None:
             self._report.warn(f"Frame {self._first[cel]} of the line art has no lines")
             labels = np.zeros(self.size[::-1], np.int32)
         else:
-            labels = segment(lineart.strength(ink), self.params["threshold"], self.params["close_gaps"], self.params["speck_size"])
+            strength = lineart.strength(lines.ink(self.size))
+            labels = segment(strength, self.params["threshold"], self.params["close_gaps"], self.params["speck_size"])
         save(file, Runs.of(labels))
         return labels
 
